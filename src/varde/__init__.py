@@ -1,0 +1,1 @@
+"""Varde: real-time "customers also" recommendations that are exact, explainable and erasable."""

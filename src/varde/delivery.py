@@ -1,0 +1,161 @@
+"""From the sums of one pane to what one script applies: batches of one shard, each with its own token. Pure.
+
+A token names a batch by (run, lane, index, part): `run` is the life of one pipeline, `lane` the aggregation key,
+`index` the pane's number in that lane, `part` the piece of the pane within the shard. The store remembers tokens as
+bits (docs/redis.md), so index must count up from 0 in every lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from varde import keys
+from varde.pairs import Cells, Counts
+
+T = TypeVar("T", int, float)
+
+
+class Token(NamedTuple):
+    """Identity of a batch: applied at most once, however often and wherever it is tried."""
+
+    run: str
+    lane: int
+    index: int
+    part: int
+
+
+class Recent(NamedTuple):
+    """Latest items of one customer (keys.customer_key); what happened up to `erased_at` (ms) is to be dropped."""
+
+    customer: str
+    items: dict[str, int]
+    erased_at: int = -1
+
+
+@dataclass(slots=True)
+class Pane:
+    """Everything the stream has summed up since the last pane of a lane: a commutative monoid under `update`.
+
+    counts: differences of pair counts and supports.
+    popular: signal -> item -> decayed weight (see `popularity`).
+    recents: customer key -> Recent.
+    stats: counter name -> n, exact like the counts because it travels with them.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    popular: dict[int, dict[str, float]] = field(default_factory=dict)
+    recents: dict[str, Recent] = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
+
+    def update(self, other: Pane) -> None:
+        """Add another pane in place."""
+        self.counts.update(other.counts)
+        for signal, weights in other.popular.items():
+            mine = self.popular.setdefault(signal, {})
+            for item, weight in weights.items():
+                mine[item] = mine.get(item, 0.0) + weight
+        for recent in other.recents.values():
+            self.remember(recent)
+        for name, n in other.stats.items():
+            self.stats[name] = self.stats.get(name, 0) + n
+
+    def remember(self, recent: Recent) -> None:
+        """Merge one customer's latest items: the newest time of each, nothing up to an erasure."""
+        known = self.recents.get(recent.customer)
+        if known is None:
+            self.recents[recent.customer] = recent
+            return
+        erased_at = max(known.erased_at, recent.erased_at)
+        items = dict(known.items)
+        for item, time in recent.items.items():
+            if time > items.get(item, -1):
+                items[item] = time
+        self.recents[recent.customer] = Recent(
+            recent.customer, {item: time for item, time in items.items() if time > erased_at}, erased_at
+        )
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One batch of one shard (hash tag): what `store.apply` takes.
+
+    rows: (relation, day, row item, column item -> n); supports: (universe, day, item -> n);
+    popular: (signal, item -> weight); stats: counter -> n (shard 0 only).
+    """
+
+    token: Token
+    shard: int
+    rows: list[tuple[int, int, str, Cells]] = field(default_factory=list)
+    supports: list[tuple[int, int, Cells]] = field(default_factory=list)
+    popular: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    stats: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def updates(self) -> int:
+        """Number of pair counts it changes."""
+        return sum(len(cells) for _, _, _, cells in self.rows)
+
+
+def split(pane: Pane, run: str, lane: int, index: int, size: int) -> Iterator[Delivery]:
+    """Cut a pane into deliveries of about `size` pair updates, each for one shard, in a fixed order of parts."""
+    open_: dict[int, Delivery] = {}
+    parts: dict[int, int] = {}
+    filled: dict[int, int] = {}
+
+    def of(shard: int) -> Delivery:
+        if shard not in open_:
+            part = parts.get(shard, 0)
+            parts[shard] = part + 1
+            open_[shard] = Delivery(Token(run, lane, index, part), shard)
+            filled[shard] = 0
+        return open_[shard]
+
+    if pane.stats:
+        of(0).stats = pane.stats
+    for (where, day), cells in pane.counts.supports.items():
+        for shard, some in _by_shard(cells).items():
+            if some := {item: n for item, n in some.items() if n}:
+                of(shard).supports.append((where, day, some))
+    for signal, weights in pane.popular.items():
+        for shard, some_weights in _by_shard(weights).items():
+            of(shard).popular.append((signal, some_weights))
+    for relation, day, item, cells in pane.counts.directed():
+        shard = keys.shard_of(item)
+        for piece in _pieces(cells, size):
+            delivery = of(shard)
+            delivery.rows.append((relation, day, item, piece))
+            filled[shard] += len(piece)
+            if filled[shard] >= size:
+                yield open_.pop(shard)
+    yield from open_.values()
+
+
+def _by_shard(cells: dict[str, T]) -> dict[int, dict[str, T]]:
+    shards: dict[int, dict[str, T]] = {}
+    for item, n in cells.items():
+        shards.setdefault(keys.shard_of(item), {})[item] = n
+    return shards
+
+
+def _pieces(cells: Cells, size: int) -> Iterator[Cells]:
+    if len(cells) <= size:
+        yield cells
+        return
+    entries = list(cells.items())
+    for start in range(0, len(entries), size):
+        yield dict(entries[start : start + size])
+
+
+LANDMARK_MS = 1_767_225_600_000
+"""2026-01-01: the moment at which an interaction weighs 1. Forward decay (Cormode et al., ICDE 2009)."""
+
+
+def popularity(time: int, half_life_days: float) -> float:
+    """Weight of one interaction: doubles every half-life of event time, so old sums fade relative to new ones.
+
+    Sums of such weights do not depend on the order of events, and comparing two sums needs no clock.
+    """
+    exponent = (time - LANDMARK_MS) / (half_life_days * 86_400_000)
+    return float(2.0 ** min(max(exponent, -900.0), 900.0))

@@ -1,0 +1,110 @@
+"""The Redis grammar: every key family once. docs/redis.md describes each with type, bound, TTL, owner and bytes.
+
+A key is `varde:1:{shard}:family…`. The number is the version of the schema. The braces are Redis Cluster's hash tag:
+everything about an item lies in the slot of its shard, so one script may touch a whole batch of a shard's items.
+Items appear in keys by number (`store` interns ids), customers by a keyed hash: no id from outside is ever part of a
+key or parsed back out of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+
+VERSION = 1
+SHARDS = 64
+"""Number of hash tags for item data. Part of the schema: a change needs a new VERSION and a rebuild."""
+
+ANY_NUMBER = 0
+"""The item number of pairs.ANY_ITEM in every shard; real items are numbered SHARDS and up."""
+
+
+def shard_of(item: str) -> int:
+    """The shard of an item id; ANY_ITEM is in shard 0."""
+    return zlib.crc32(item.encode()) % SHARDS
+
+
+def shard_of_number(number: int) -> int:
+    """The shard of an item number: numbers are handed out as sequence x SHARDS + shard."""
+    return number % SHARDS
+
+
+def _tag(shard: int) -> str:
+    return f"varde:{VERSION}:{{{shard}}}"
+
+
+def numbers(shard: int) -> str:
+    """Hash: item id -> item number."""
+    return f"{_tag(shard)}:numbers"
+
+
+def names(shard: int) -> str:
+    """Hash: item number -> item id."""
+    return f"{_tag(shard)}:names"
+
+
+def sequence(shard: int) -> str:
+    """String: the last sequence number handed out in the shard."""
+    return f"{_tag(shard)}:sequence"
+
+
+def pairs(relation: int, number: int) -> str:
+    """Hash: column item number -> pair count. Exact."""
+    return f"{_tag(shard_of_number(number))}:pairs:{relation}:{number}"
+
+
+def pairs_day(relation: int, number: int, day: int) -> str:
+    """Hash: column item number -> difference of the pair count dated `day`."""
+    return f"{_tag(shard_of_number(number))}:pairs:{relation}:{number}:{day}"
+
+
+def supports(universe: int, shard: int) -> str:
+    """Hash: item number -> support; ANY_NUMBER (shard 0) holds the number of customers. Exact."""
+    return f"{_tag(shard)}:supports:{universe}"
+
+
+def supports_day(universe: int, shard: int, day: int) -> str:
+    """Hash: item number -> difference of the support dated `day`."""
+    return f"{_tag(shard)}:supports:{universe}:{day}"
+
+
+def row(relation: int, number: int) -> str:
+    """String: the packed serving row (rows.py) of an item."""
+    return f"{_tag(shard_of_number(number))}:row:{relation}:{number}"
+
+
+def popular(signal: int, shard: int) -> str:
+    """Sorted set: item number by decayed number of interactions."""
+    return f"{_tag(shard)}:popular:{signal}"
+
+
+def applied(shard: int, run: str, lane: int, block: int, part: int) -> str:
+    """String used as a bitmap: one bit a batch that was applied (TOKEN_BLOCK batches a key)."""
+    return f"{_tag(shard)}:applied:{run}:{lane}:{block}:{part}"
+
+
+TOKEN_BLOCK = 4096
+"""Batches per key of `applied`: 512 bytes a key."""
+
+
+def stats() -> str:
+    """Hash: counter name -> n, kept by the stream (docs/metrics.md)."""
+    return f"{_tag(0)}:stats"
+
+
+def recents(customer: str) -> str:
+    """Sorted set: the customer's latest items by time, ms. `customer` is the key from `customer_key`."""
+    return f"varde:{VERSION}:{{c{customer}}}:recents"
+
+
+def customer_key(user_id: str | None, anonymous_id: str | None, secret: bytes = b"") -> str:
+    """The name of a customer in Redis: a keyed hash, so that Redis holds no customer id.
+
+    Args:
+        user_id: Segment's userId, when known.
+        anonymous_id: used only without a userId.
+        secret: VARDE_ID_SECRET; up to 64 bytes.
+    """
+    kind, value = ("u", user_id) if user_id is not None else ("a", anonymous_id or "")
+    text = f"{kind}:{value}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=12, key=secret[:64], person=b"varde").hexdigest()

@@ -1,0 +1,306 @@
+"""f: from histories to counts, and differences of counts as a small commutative group.
+
+A count is the number of distinct customers who have item i in one history and item j in the other; a support is the
+number of customers who have the item at all. Both are sums over customers of f(histories), so whatever happens to one
+customer changes the counts by f(new) - f(old) and by nothing else.
+
+A difference carries the day (UTC, days since the epoch) of the newer of the two interactions that it pairs, so that
+the nightly job can add the differences after its own point in time to counts it has computed itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from varde.history import DAY_MS, NO_HISTORY, History, Limits, Signal, merge, since
+
+ANY_ITEM = ""
+"""The item id under which supports count customers with a non-empty history. No parsed item id is empty."""
+
+
+class Relation(IntEnum):
+    """Which history gives the row item and which the column item. The numbers are stored: never renumber."""
+
+    ALSO_VIEWED = 0
+    ALSO_BOUGHT = 1
+    VIEWED_BOUGHT = 2
+
+    @property
+    def label(self) -> str:
+        """The name used in HTTP, SQL and the documentation: `also_viewed` …"""
+        return self.name.lower()
+
+    @property
+    def row_signal(self) -> Signal:
+        """The signal of the row item i."""
+        return _SIGNALS[self][0]
+
+    @property
+    def column_signal(self) -> Signal:
+        """The signal of the column item j."""
+        return _SIGNALS[self][1]
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether (i, j) and (j, i) are the same pair; each is then counted in both rows."""
+        return self.row_signal == self.column_signal
+
+
+_SIGNALS = {
+    Relation.ALSO_VIEWED: (Signal.VIEW, Signal.VIEW),
+    Relation.ALSO_BOUGHT: (Signal.PURCHASE, Signal.PURCHASE),
+    Relation.VIEWED_BOUGHT: (Signal.VIEW, Signal.PURCHASE),
+}
+
+
+class Universe(IntEnum):
+    """Whose customers a support counts: one signal's, or (for totals of a directed relation) anybody's."""
+
+    VIEW = 0
+    CART = 1
+    PURCHASE = 2
+    ANY = 3
+
+
+def universe(relation: Relation) -> Universe:
+    """The customers a relation is about: its total is the support of ANY_ITEM in this universe."""
+    return Universe(relation.row_signal) if relation.symmetric else Universe.ANY
+
+
+class Histories(NamedTuple):
+    """All histories of one customer, indexed by Signal."""
+
+    view: History = NO_HISTORY
+    cart: History = NO_HISTORY
+    purchase: History = NO_HISTORY
+
+    def having(self, signal: Signal, history: History) -> Histories:
+        """A copy with one history replaced."""
+        return self._replace(**{Signal(signal).name.lower(): history})
+
+    def merged(self, other: Histories, limits: Limits) -> Histories:
+        """The join with another customer's histories (identity merge), signal by signal."""
+        return Histories(*(merge(a, b, limits.cap) for a, b in zip(self, other, strict=True)))
+
+    def since(self, start: int) -> Histories:
+        """The part inside the window that begins at `start`; the same object when nothing is outside."""
+        cut = [since(history, start) for history in self]
+        return self if all(a is b for a, b in zip(cut, self, strict=True)) else Histories(*cut)
+
+    def __bool__(self) -> bool:
+        return bool(self.view or self.cart or self.purchase)
+
+
+NOBODY = Histories()
+
+
+class RowChange(NamedTuple):
+    """`sign` (+1 or -1) for the pairs of one row item with several column items, completed on one day."""
+
+    relation: int
+    day: int
+    item: str
+    partners: tuple[str, ...]
+    sign: int
+
+
+class SupportChange(NamedTuple):
+    """`sign` for the support of one item (or ANY_ITEM) in one universe."""
+
+    universe: int
+    day: int
+    item: str
+    sign: int
+
+
+class Changes(NamedTuple):
+    """f(new) - f(old) of one customer. Symmetric pairs are listed once; `Counts.rows` gives both directions."""
+
+    rows: list[RowChange]
+    supports: list[SupportChange]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.supports)
+
+
+def difference(old: Histories, new: Histories, day: int) -> Changes:
+    """f(new) - f(old), exactly.
+
+    Args:
+        old: the histories whose counts were emitted before.
+        new: the histories they have become.
+        day: the day (UTC, since the epoch) of what caused the change; used where no interaction dates a difference
+            later (a pair that leaves a history, a support that goes).
+    """
+    rows: list[RowChange] = []
+    supports: list[SupportChange] = []
+    for signal in Signal:
+        before, after = old[signal], new[signal]
+        if before is after or before.keys() == after.keys():
+            continue
+        _supports(supports, Universe(signal), before, after, day)
+        if signal == Signal.VIEW:
+            _within(rows, Relation.ALSO_VIEWED, before, after, day)
+        elif signal == Signal.PURCHASE:
+            _within(rows, Relation.ALSO_BOUGHT, before, after, day)
+    if bool(old) != bool(new):
+        supports.append(SupportChange(Universe.ANY, day, ANY_ITEM, 1 if new else -1))
+    _across(rows, Relation.VIEWED_BOUGHT, (old.view, old.purchase), (new.view, new.purchase), day)
+    return Changes(rows, supports)
+
+
+def _supports(out: list[SupportChange], where: Universe, before: History, after: History, day: int) -> None:
+    out.extend(SupportChange(where, time // DAY_MS, item, 1) for item, time in after.items() if item not in before)
+    out.extend(SupportChange(where, day, item, -1) for item in before if item not in after)
+    if bool(before) != bool(after):
+        out.append(SupportChange(where, day, ANY_ITEM, 1 if after else -1))
+
+
+def _within(out: list[RowChange], relation: Relation, before: History, after: History, day: int) -> None:
+    """Pairs inside one history: every new item with everything beside it, every lost item with all it stood beside."""
+    added = [item for item in after if item not in before]
+    removed = [item for item in before if item not in after]
+    for items, whole, sign in ((removed, before, -1), (added, after, 1)):
+        if not items:
+            continue
+        rest = [item for item in whole if item not in items] if len(items) < 8 else _without(whole, set(items))
+        for index, item in enumerate(items):
+            partners = rest + items[index + 1 :]
+            if sign < 0:
+                if partners:
+                    out.append(RowChange(relation, day, item, tuple(partners), -1))
+            else:
+                _by_day(out, relation, item, whole[item], partners, whole)
+
+
+def _without(whole: History, items: set[str]) -> list[str]:
+    return [item for item in whole if item not in items]
+
+
+def _by_day(
+    out: list[RowChange], relation: int, item: str, time: int, partners: list[str], times: History
+) -> None:
+    """Split new pairs of one row by the day of the newer interaction: one record when the row item is the newest."""
+    if not partners:
+        return
+    day = time // DAY_MS
+    end = (day + 1) * DAY_MS
+    if all(times[partner] < end for partner in partners):
+        out.append(RowChange(relation, day, item, tuple(partners), 1))
+        return
+    days: dict[int, list[str]] = {}
+    for partner in partners:
+        days.setdefault(max(day, times[partner] // DAY_MS), []).append(partner)
+    out.extend(RowChange(relation, day, item, tuple(group), 1) for day, group in days.items())
+
+
+def _across(
+    out: list[RowChange],
+    relation: Relation,
+    old: tuple[History, History],
+    new: tuple[History, History],
+    day: int,
+) -> None:
+    """Pairs between two histories (row, column), j != i: new_row x new_column - old_row x old_column."""
+    (old_row, old_col), (new_row, new_col) = old, new
+    same_rows = old_row is new_row or old_row.keys() == new_row.keys()
+    same_cols = old_col is new_col or old_col.keys() == new_col.keys()
+    if same_rows and same_cols:
+        return
+    fresh = new_col if same_cols else {j: t for j, t in new_col.items() if j not in old_col}
+    gone = () if same_cols else tuple(j for j in old_col if j not in new_col)
+    for item in old_row:
+        partners = gone if item in new_row else tuple(old_col)
+        if lost := tuple(j for j in partners if j != item):
+            out.append(RowChange(relation, day, item, lost, -1))
+    for item, time in new_row.items():
+        if item in old_row and same_cols:
+            continue
+        columns = fresh if item in old_row else new_col
+        _by_day(out, relation, item, time, [j for j in columns if j != item], new_col)
+
+
+Cells = dict[str, int]
+"""column item -> difference (or count)."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Sums of differences: a commutative group under `+`, with `Counts()` as zero and zeros never stored.
+
+    rows: (relation, day) -> row item -> column item -> n, symmetric pairs under one of their two items;
+    supports: (universe, day) -> item -> n.
+    """
+
+    rows: dict[tuple[int, int], dict[str, Cells]] = field(default_factory=dict)
+    supports: dict[tuple[int, int], Cells] = field(default_factory=dict)
+
+    def add(self, changes: Changes) -> None:
+        """Add one customer's differences in place."""
+        for relation, day, item, partners, sign in changes.rows:
+            block = self.rows.setdefault((relation, day), {})
+            cells = block.get(item)
+            if cells is None:
+                cells = block[item] = {}
+            for partner in partners:
+                cells[partner] = cells.get(partner, 0) + sign
+        for where, day, item, sign in changes.supports:
+            sums = self.supports.setdefault((where, day), {})
+            sums[item] = sums.get(item, 0) + sign
+
+    def update(self, other: Counts) -> None:
+        """Add other counts in place."""
+        for key, block in other.rows.items():
+            mine = self.rows.setdefault(key, {})
+            for item, cells in block.items():
+                _add_cells(mine.setdefault(item, {}), cells)
+        for key, cells in other.supports.items():
+            _add_cells(self.supports.setdefault(key, {}), cells)
+
+    def directed(self) -> Iterator[tuple[int, int, str, Cells]]:
+        """(relation, day, row item, cells) of every row that holds something, symmetric pairs in both rows."""
+        for (relation, day), block in self.rows.items():
+            whole = _mirrored(block) if Relation(relation).symmetric else block
+            for item, cells in whole.items():
+                kept = {partner: n for partner, n in cells.items() if n}
+                if kept:
+                    yield relation, day, item, kept
+
+    def totals(self) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]:
+        """All days summed: ((relation, i, j) -> n directed, (universe, item) -> n), without zeros. For comparisons."""
+        pairs: dict[tuple[int, str, str], int] = {}
+        for relation, _, item, cells in self.directed():
+            for partner, n in cells.items():
+                pairs[relation, item, partner] = pairs.get((relation, item, partner), 0) + n
+        supports: dict[tuple[int, str], int] = {}
+        for (where, _), cells in self.supports.items():
+            for item, n in cells.items():
+                supports[where, item] = supports.get((where, item), 0) + n
+        return {k: n for k, n in pairs.items() if n}, {k: n for k, n in supports.items() if n}
+
+
+def _add_cells(mine: Cells, other: Cells) -> None:
+    for item, n in other.items():
+        mine[item] = mine.get(item, 0) + n
+
+
+def _mirrored(block: dict[str, Cells]) -> dict[str, Cells]:
+    both = {item: dict(cells) for item, cells in block.items()}
+    for item, cells in block.items():
+        for partner, n in cells.items():
+            row = both.get(partner)
+            if row is None:
+                row = both[partner] = {}
+            row[item] = row.get(item, 0) + n
+    return both
+
+
+def count(everyone: Iterable[Histories]) -> Counts:
+    """The counts of a whole world, as the sum of f over its customers."""
+    total = Counts()
+    for histories in everyone:
+        total.add(difference(NOBODY, histories, 0))
+    return total

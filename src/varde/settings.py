@@ -1,0 +1,158 @@
+"""Settings from the environment, validated before anything starts: a frozen dataclass, no module-level instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from varde.events import Mapping as EventMapping
+from varde.history import Limits, Signal
+from varde.ranking import RANKINGS
+
+PREFIX = "VARDE_"
+
+
+class SettingsError(ValueError):
+    """A VARDE_* variable that makes no sense. The message begins with the variable's name."""
+
+
+def _setting(default: Any, help_: str, read: Callable[[str], Any] = str) -> Any:
+    return field(default=default, metadata={"help": help_, "read": read})
+
+
+def _between(low: float, high: float, kind: Callable[[str], Any] = int) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            msg = f"not a number: {text!r}"
+            raise ValueError(msg) from None
+        if not low <= value <= high:
+            msg = f"must be between {low:g} and {high:g}, not {text}"
+            raise ValueError(msg)
+        return value
+
+    return read
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        msg = "must name at least one"
+        raise ValueError(msg)
+    return names
+
+
+def _rankings(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    for name in names:
+        if name not in RANKINGS:
+            msg = f"unknown ranking {name!r}; there are {', '.join(sorted(RANKINGS))}"
+            raise ValueError(msg)
+    return names
+
+
+def _item_keys(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    for name in names:
+        if not name.isidentifier():
+            msg = f"not a product field: {name!r}"
+            raise ValueError(msg)
+    return names
+
+
+def _events(text: str) -> tuple[tuple[str, Signal], ...]:
+    out = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, signal = part.rpartition("=")
+        if not equals or not name or signal.upper() not in Signal.__members__:
+            msg = f"{part!r} is not of the form Event Name=view|cart|purchase"
+            raise ValueError(msg)
+        out.append((name.strip(), Signal[signal.upper()]))
+    return tuple(out)
+
+
+def _redis_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        msg = "must begin with redis://, rediss:// or unix://"
+        raise ValueError(msg)
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        msg = "must be DEBUG, INFO, WARNING or ERROR"
+        raise ValueError(msg)
+    return text.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of the core; each is read from VARDE_ + its name in capitals."""
+
+    redis_url: str = _setting("redis://127.0.0.1:6379/0", "Redis or Valkey, 6.2 or newer.", _redis_url)
+    id_secret: str = _setting("", "Secret of the keyed hash that stands for a customer in Redis; same everywhere.")
+    cap: int = _setting(64, "M: latest items of a customer per signal that count.", _between(1, 1000))
+    window_days: int = _setting(90, "W: days of history that count.", _between(1, 3650))
+    item_keys: tuple[str, ...] = _setting(
+        ("product_id", "sku", "id", "variant"), "Product fields tried in this order for the item id.", _item_keys
+    )
+    events: tuple[tuple[str, Signal], ...] = _setting(
+        (), "Further event names, as `Name=view|cart|purchase`, separated by commas.", _events
+    )
+    rankings: tuple[str, ...] = _setting(
+        ("llr", "cosine", "count"), "Rankings that a serving row keeps candidates for; the first is the default.", _rankings
+    )
+    candidates: int = _setting(128, "Candidates kept in a serving row.", _between(10, 1000))
+    min_customers: int = _setting(3, "Fewest customers behind a pair that is shown.", _between(1, 1000))
+    recent_items: int = _setting(20, "Latest viewed items kept per customer as seeds.", _between(1, 200))
+    live_days: int = _setting(14, "Days that dated differences are kept for the nightly job.", _between(2, 90))
+    half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(1, 365, float))
+    token_days: int = _setting(7, "Days that tokens of applied batches are remembered.", _between(1, 90))
+    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", _between(0, 65535))
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level)
+
+    @property
+    def limits(self) -> Limits:
+        """Cap and window of a history."""
+        return Limits(self.cap, self.window_days)
+
+    @property
+    def mapping(self) -> EventMapping:
+        """How the shop names its items and events."""
+        return EventMapping(self.item_keys, self.events)
+
+    def __repr__(self) -> str:
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown["id_secret"] = "set" if self.id_secret else "not set"
+        shown["redis_url"] = _without_password(self.redis_url)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _without_password(url: str) -> str:
+    scheme, rest = url.split("://", 1)
+    return f"{scheme}://…@{rest.rsplit('@', 1)[1]}" if "@" in rest else url
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Settings from VARDE_* variables.
+
+    Raises:
+        SettingsError: a variable is unknown or its value makes no sense; the message begins with its name.
+    """
+    known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, text in sorted(environ.items()):
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            msg = f"{name}: no such setting; see docs/settings.md"
+            raise SettingsError(msg)
+        try:
+            values[known[name].name] = known[name].metadata["read"](text)
+        except ValueError as error:
+            msg = f"{name}: {error}"
+            raise SettingsError(msg) from None
+    return Settings(**values)

@@ -1,0 +1,1 @@
+"""Redis: scripts and the sync and asyncio sides."""
