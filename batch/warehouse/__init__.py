@@ -1,0 +1,46 @@
+"""The warehouse as the nightly job sees it; adapters: DuckDB here, BigQuery with its own issue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+Parameter = int | str | Sequence[str]
+"""A query parameter: INT64, STRING or ARRAY<STRING>."""
+
+Parameters = Mapping[str, Parameter]
+
+
+class Warehouse(Protocol):
+    """Two datasets: `segment` (what Segment's sync wrote, only read) and `varde` (ours)."""
+
+    def query(self, name: str, parameters: Parameters) -> pa.Table:
+        """The rows of sql/`name`.sql. Parameters that the query does not have are ignored.
+
+        Raises:
+            KeyError: a parameter is missing.
+            LookupError: no such query.
+        """
+        ...
+
+    def materialize(self, name: str, parameters: Parameters) -> int:
+        """Replace table varde.`name` by the rows of sql/`name`.sql, at once or not at all; the number of rows."""
+        ...
+
+    def read(self, table: str) -> pa.Table:
+        """All rows of a table named `dataset.table`."""
+        ...
+
+    def load(self, table: str, rows: pa.Table) -> int:
+        """Append rows to a table named `dataset.table`; table and columns come into being with their first rows."""
+        ...
+
+    def columns(self, table: str) -> frozenset[str]:
+        """Columns of a table named `dataset.table`; none when there is no such table."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the warehouse. May be called twice."""
+        ...

@@ -17,7 +17,8 @@ from varde.pairs import Cells, Counts
 T = TypeVar("T", int, float)
 
 
-class Token(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Token:
     """Identity of a batch: applied at most once, however often and wherever it is tried."""
 
     run: str
@@ -42,12 +43,14 @@ class Pane:
     popular: signal -> item -> decayed weight (see `popularity`).
     recents: customer key -> Recent.
     stats: counter name -> n, exact like the counts because it travels with them.
+    published: time of publication (ms, to a tenth of a second) -> interactions, for freshness.
     """
 
     counts: Counts = field(default_factory=Counts)
     popular: dict[int, dict[str, float]] = field(default_factory=dict)
     recents: dict[str, Recent] = field(default_factory=dict)
     stats: dict[str, int] = field(default_factory=dict)
+    published: dict[int, int] = field(default_factory=dict)
 
     def update(self, other: Pane) -> None:
         """Add another pane in place."""
@@ -60,21 +63,23 @@ class Pane:
             self.remember(recent)
         for name, n in other.stats.items():
             self.stats[name] = self.stats.get(name, 0) + n
+        for at, n in other.published.items():
+            self.published[at] = self.published.get(at, 0) + n
 
     def remember(self, recent: Recent) -> None:
         """Merge one customer's latest items: the newest time of each, nothing up to an erasure."""
         known = self.recents.get(recent.customer)
         if known is None:
-            self.recents[recent.customer] = recent
+            # A copy, which later merges may change in place.
+            self.recents[recent.customer] = recent._replace(items=dict(recent.items))
             return
-        erased_at = max(known.erased_at, recent.erased_at)
-        items = dict(known.items)
+        items, erased_at = known.items, known.erased_at
         for item, time in recent.items.items():
-            if time > items.get(item, -1):
+            if time > erased_at and time > items.get(item, -1):
                 items[item] = time
-        self.recents[recent.customer] = Recent(
-            recent.customer, {item: time for item, time in items.items() if time > erased_at}, erased_at
-        )
+        if recent.erased_at > erased_at:
+            kept = {item: time for item, time in items.items() if time > recent.erased_at}
+            self.recents[recent.customer] = Recent(recent.customer, kept, recent.erased_at)
 
 
 @dataclass(slots=True)
@@ -82,7 +87,7 @@ class Delivery:
     """One batch of one shard (hash tag): what `store.apply` takes.
 
     rows: (relation, day, row item, column item -> n); supports: (universe, day, item -> n);
-    popular: (signal, item -> weight); stats: counter -> n (shard 0 only).
+    popular: (signal, item -> weight); stats: counter -> n, and published: as in Pane (both in shard 0 only).
     """
 
     token: Token
@@ -91,6 +96,7 @@ class Delivery:
     supports: list[tuple[int, int, Cells]] = field(default_factory=list)
     popular: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     stats: dict[str, int] = field(default_factory=dict)
+    published: dict[int, int] = field(default_factory=dict)
 
     @property
     def updates(self) -> int:
@@ -98,38 +104,44 @@ class Delivery:
         return sum(len(cells) for _, _, _, cells in self.rows)
 
 
+class _Cutter:
+    """Deliveries under construction, one open per shard, their parts numbered in the order they were opened."""
+
+    def __init__(self, run: str, lane: int, index: int) -> None:
+        self._name = (run, lane, index)
+        self._parts: dict[int, int] = {}
+        self.open: dict[int, Delivery] = {}
+
+    def at(self, shard: int) -> Delivery:
+        if shard not in self.open:
+            part = self._parts.get(shard, 0)
+            self._parts[shard] = part + 1
+            self.open[shard] = Delivery(Token(*self._name, part), shard)
+        return self.open[shard]
+
+
 def split(pane: Pane, run: str, lane: int, index: int, size: int) -> Iterator[Delivery]:
     """Cut a pane into deliveries of about `size` pair updates, each for one shard, in a fixed order of parts."""
-    open_: dict[int, Delivery] = {}
-    parts: dict[int, int] = {}
-    filled: dict[int, int] = {}
-
-    def of(shard: int) -> Delivery:
-        if shard not in open_:
-            part = parts.get(shard, 0)
-            parts[shard] = part + 1
-            open_[shard] = Delivery(Token(run, lane, index, part), shard)
-            filled[shard] = 0
-        return open_[shard]
-
-    if pane.stats:
-        of(0).stats = pane.stats
+    cut = _Cutter(run, lane, index)
+    if pane.stats or pane.published:
+        cut.at(0).stats, cut.at(0).published = dict(pane.stats), pane.published
     for (where, day), cells in pane.counts.supports.items():
-        for shard, some in _by_shard(cells).items():
-            if some := {item: n for item, n in some.items() if n}:
-                of(shard).supports.append((where, day, some))
+        changed = {item: n for item, n in cells.items() if n}
+        for shard, some in _by_shard(changed).items():
+            cut.at(shard).supports.append((where, day, some))
     for signal, weights in pane.popular.items():
         for shard, some_weights in _by_shard(weights).items():
-            of(shard).popular.append((signal, some_weights))
+            cut.at(shard).popular.append((signal, some_weights))
+    filled = [0] * keys.SHARDS
     for relation, day, item, cells in pane.counts.directed():
         shard = keys.shard_of(item)
         for piece in _pieces(cells, size):
-            delivery = of(shard)
-            delivery.rows.append((relation, day, item, piece))
+            cut.at(shard).rows.append((relation, day, item, piece))
             filled[shard] += len(piece)
             if filled[shard] >= size:
-                yield open_.pop(shard)
-    yield from open_.values()
+                filled[shard] = 0
+                yield cut.open.pop(shard)
+    yield from cut.open.values()
 
 
 def _by_shard(cells: dict[str, T]) -> dict[int, dict[str, T]]:

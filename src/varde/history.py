@@ -53,10 +53,14 @@ class Limits:
 
 def _latest(items: Mapping[str, int], cap: int) -> History:
     """The `cap` latest entries; of equal times the smaller item id is kept."""
-    if len(items) <= cap:
-        return dict(items)
-    ranked = sorted(items.items(), key=lambda entry: (-entry[1], entry[0]))
-    return dict(ranked[:cap])
+    kept = dict(items)
+    if len(kept) > cap + 4:
+        ranked = sorted(kept.items(), key=lambda entry: (-entry[1], entry[0]))
+        return dict(ranked[:cap])
+    while len(kept) > cap:  # the usual case, one too many, without sorting
+        oldest = min(kept.values())
+        del kept[max(item for item, time in kept.items() if time == oldest)]
+    return kept
 
 
 def of(entries: Iterable[tuple[str, int]], cap: int, start: int = 0) -> History:
@@ -84,7 +88,7 @@ def merge(a: History, b: History, cap: int) -> History:
     for item, time in b.items():
         if time > joined.get(item, -1):
             joined[item] = time
-    return _latest(joined, cap)
+    return joined if len(joined) <= cap else _latest(joined, cap)
 
 
 def since(history: History, start: int) -> History:

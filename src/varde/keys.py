@@ -44,7 +44,7 @@ def names(shard: int) -> str:
 
 
 def sequence(shard: int) -> str:
-    """String: the last sequence number handed out in the shard."""
+    """Hash: `last` -> the last sequence number handed out, `server` -> run id of the server that did (intern.lua)."""
     return f"{_tag(shard)}:sequence"
 
 
@@ -93,7 +93,10 @@ def stats() -> str:
 
 
 def recents(customer: str) -> str:
-    """Sorted set: the customer's latest items by time, ms. `customer` is the key from `customer_key`."""
+    """Sorted set: the customer's latest items by time, ms; the member "" holds the time of an erasure.
+
+    `customer` is the key from `customer_key`.
+    """
     return f"varde:{VERSION}:{{c{customer}}}:recents"
 
 

@@ -137,69 +137,83 @@ def difference(old: Histories, new: Histories, day: int) -> Changes:
     """
     rows: list[RowChange] = []
     supports: list[SupportChange] = []
-    for signal in Signal:
+    for signal in _EACH_SIGNAL:
         before, after = old[signal], new[signal]
         if before is after or before.keys() == after.keys():
             continue
-        _supports(supports, Universe(signal), before, after, day)
-        if signal == Signal.VIEW:
-            _within(rows, Relation.ALSO_VIEWED, before, after, day)
-        elif signal == Signal.PURCHASE:
-            _within(rows, Relation.ALSO_BOUGHT, before, after, day)
+        # Sorted, so that equal inputs give equal outputs whatever the order of a set.
+        added, removed = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
+        _supports(supports, signal, added, removed, after, day)
+        if bool(before) != bool(after):
+            supports.append(SupportChange(signal, day, ANY_ITEM, 1 if after else -1))
+        if signal in _WITHIN:
+            _within(rows, _WITHIN[signal], added, removed, before, after, day)
     if bool(old) != bool(new):
         supports.append(SupportChange(Universe.ANY, day, ANY_ITEM, 1 if new else -1))
     _across(rows, Relation.VIEWED_BOUGHT, (old.view, old.purchase), (new.view, new.purchase), day)
     return Changes(rows, supports)
 
 
-def _supports(out: list[SupportChange], where: Universe, before: History, after: History, day: int) -> None:
-    out.extend(SupportChange(where, time // DAY_MS, item, 1) for item, time in after.items() if item not in before)
-    out.extend(SupportChange(where, day, item, -1) for item in before if item not in after)
-    if bool(before) != bool(after):
-        out.append(SupportChange(where, day, ANY_ITEM, 1 if after else -1))
+_EACH_SIGNAL = tuple(int(signal) for signal in Signal)
+_WITHIN = {int(Signal.VIEW): int(Relation.ALSO_VIEWED), int(Signal.PURCHASE): int(Relation.ALSO_BOUGHT)}
 
 
-def _within(out: list[RowChange], relation: Relation, before: History, after: History, day: int) -> None:
+def _supports(
+    out: list[SupportChange], where: int, added: list[str], removed: list[str], after: History, day: int
+) -> None:
+    out.extend(SupportChange(where, after[item] // DAY_MS, item, 1) for item in added)
+    out.extend(SupportChange(where, day, item, -1) for item in removed)
+
+
+def _within(
+    out: list[RowChange],
+    relation: int,
+    added: list[str],
+    removed: list[str],
+    before: History,
+    after: History,
+    day: int,
+) -> None:
     """Pairs inside one history: every new item with everything beside it, every lost item with all it stood beside."""
-    added = [item for item in after if item not in before]
-    removed = [item for item in before if item not in after]
-    for items, whole, sign in ((removed, before, -1), (added, after, 1)):
-        if not items:
-            continue
-        rest = [item for item in whole if item not in items] if len(items) < 8 else _without(whole, set(items))
-        for index, item in enumerate(items):
-            partners = rest + items[index + 1 :]
-            if sign < 0:
-                if partners:
-                    out.append(RowChange(relation, day, item, tuple(partners), -1))
-            else:
-                _by_day(out, relation, item, whole[item], partners, whole)
-
-
-def _without(whole: History, items: set[str]) -> list[str]:
-    return [item for item in whole if item not in items]
+    if removed:
+        gone = set(removed)
+        kept = [item for item in before if item not in gone]
+    else:
+        kept = list(before)
+    for index, item in enumerate(removed):
+        partners = (*kept, *removed[index + 1 :])
+        if partners:
+            out.append(RowChange(relation, day, item, partners, -1))
+    newest = max(after.values()) // DAY_MS if added else 0
+    for index, item in enumerate(added):
+        _by_day(out, relation, item, after, (*kept, *added[index + 1 :]), after, newest)
 
 
 def _by_day(
-    out: list[RowChange], relation: int, item: str, time: int, partners: list[str], times: History
+    out: list[RowChange],
+    relation: int,
+    item: str,
+    row: History,
+    partners: tuple[str, ...],
+    column: History,
+    newest: int,
 ) -> None:
-    """Split new pairs of one row by the day of the newer interaction: one record when the row item is the newest."""
+    """Split new pairs of one row by the day of the newer interaction: one record when the row item is of the newest."""
     if not partners:
         return
-    day = time // DAY_MS
-    end = (day + 1) * DAY_MS
-    if all(times[partner] < end for partner in partners):
-        out.append(RowChange(relation, day, item, tuple(partners), 1))
+    day = row[item] // DAY_MS
+    if day >= newest:
+        out.append(RowChange(relation, day, item, partners, 1))
         return
     days: dict[int, list[str]] = {}
     for partner in partners:
-        days.setdefault(max(day, times[partner] // DAY_MS), []).append(partner)
-    out.extend(RowChange(relation, day, item, tuple(group), 1) for day, group in days.items())
+        days.setdefault(max(day, column[partner] // DAY_MS), []).append(partner)
+    out.extend(RowChange(relation, on, item, tuple(group), 1) for on, group in days.items())
 
 
 def _across(
     out: list[RowChange],
-    relation: Relation,
+    relation: int,
     old: tuple[History, History],
     new: tuple[History, History],
     day: int,
@@ -210,17 +224,17 @@ def _across(
     same_cols = old_col is new_col or old_col.keys() == new_col.keys()
     if same_rows and same_cols:
         return
-    fresh = new_col if same_cols else {j: t for j, t in new_col.items() if j not in old_col}
+    fresh = () if same_cols else tuple(j for j in new_col if j not in old_col)
     gone = () if same_cols else tuple(j for j in old_col if j not in new_col)
     for item in old_row:
         partners = gone if item in new_row else tuple(old_col)
         if lost := tuple(j for j in partners if j != item):
             out.append(RowChange(relation, day, item, lost, -1))
-    for item, time in new_row.items():
-        if item in old_row and same_cols:
-            continue
+    newest = max(new_col.values()) // DAY_MS if new_col else 0
+    for item in new_row:
         columns = fresh if item in old_row else new_col
-        _by_day(out, relation, item, time, [j for j in columns if j != item], new_col)
+        won = tuple(j for j in columns if j != item)
+        _by_day(out, relation, item, new_row, won, new_col, newest)
 
 
 Cells = dict[str, int]

@@ -29,11 +29,12 @@ def llr(k: Floats, a: float, b: Floats, n: float) -> Floats:
     Dunning, "Accurate Methods for the Statistics of Surprise and Coincidence", 1993.
     """
     k = np.minimum(k, np.minimum(a, b))  # supports in a row may be older than its counts
-    n = np.maximum(n, a + b - k)
-    cells = _xlogx(k) + _xlogx(a - k) + _xlogx(b - k) + _xlogx(n - a - b + k)
-    margins = _xlogx(np.asarray(a)) + _xlogx(n - a) + _xlogx(b) + _xlogx(n - b)
-    g2 = np.maximum(2.0 * (cells + _xlogx(np.asarray(n)) - margins), 0.0)
-    return np.where(k * n >= a * b, g2, -g2)
+    everyone = np.maximum(n, a + b - k)
+    rows = np.full_like(k, a)
+    cells = _xlogx(k) + _xlogx(rows - k) + _xlogx(b - k) + _xlogx(everyone - rows - b + k)
+    margins = _xlogx(rows) + _xlogx(everyone - rows) + _xlogx(b) + _xlogx(everyone - b)
+    g2 = np.maximum(2.0 * (cells + _xlogx(everyone) - margins), 0.0)
+    return np.where(k * everyone >= rows * b, g2, -g2)
 
 
 def cosine(k: Floats, a: float, b: Floats, n: float) -> Floats:
@@ -55,7 +56,10 @@ RANKINGS: dict[str, Score] = {"llr": llr, "cosine": cosine, "count": count, "jac
 """The orders a list may have. Lift is absent on purpose: it is an explanation, never an order."""
 
 
-def scores(ranking: str, counts: Sequence[int] | Ints, support: int, supports: Sequence[int] | Ints, total: int) -> Floats:
+Numbers = Sequence[int] | Ints | NDArray[np.uint32]
+
+
+def scores(ranking: str, counts: Numbers, support: int, supports: Numbers, total: int) -> Floats:
     """Scores of all candidates of one row under a named ranking.
 
     Args:

@@ -73,6 +73,4 @@ def decode(data: bytes) -> Row:
         msg = f"not a serving row: version {version}, {n} candidates, {len(data)} bytes"
         raise ValueError(msg)
     columns = np.frombuffer(data, dtype="<u4", offset=_HEADER.size).reshape(3, n)
-    return Row(
-        columns[0], columns[1], columns[2], support, total, revision, written_at, bool(flags & _CUT), neighbours
-    )
+    return Row(columns[0], columns[1], columns[2], support, total, revision, written_at, bool(flags & _CUT), neighbours)

@@ -102,7 +102,9 @@ class Settings:
         (), "Further event names, as `Name=view|cart|purchase`, separated by commas.", _events
     )
     rankings: tuple[str, ...] = _setting(
-        ("llr", "cosine", "count"), "Rankings that a serving row keeps candidates for; the first is the default.", _rankings
+        ("llr", "cosine", "count"),
+        "Rankings that a serving row keeps candidates for; the first is the default.",
+        _rankings,
     )
     candidates: int = _setting(128, "Candidates kept in a serving row.", _between(10, 1000))
     min_customers: int = _setting(3, "Fewest customers behind a pair that is shown.", _between(1, 1000))
@@ -110,6 +112,7 @@ class Settings:
     live_days: int = _setting(14, "Days that dated differences are kept for the nightly job.", _between(2, 90))
     half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(1, 365, float))
     token_days: int = _setting(7, "Days that tokens of applied batches are remembered.", _between(1, 90))
+    deadline_ms: int = _setting(150, "Time Redis has for all reads of one request, ms.", _between(5, 10_000))
     host: str = _setting("127.0.0.1", "Address the server listens on.")
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", _between(0, 65535))
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level)

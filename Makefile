@@ -1,0 +1,59 @@
+# Every task is one command; `make help` lists them. Each does its own set-up.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := src streaming batch server sql demo tests
+ARGS ?=
+
+.PHONY: help setup demo demo-once test quick prove e2e lint format type bench lock clean
+
+help: ## List the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with everything that demo, tests and lint need
+
+$(STAMP): pyproject.toml requirements.lock tools/setup
+	PYTHON="$(PYTHON)" tools/setup $(VENV)
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Run the whole system on this machine until Ctrl-C
+	$(BIN)/varde demo $(ARGS)
+
+demo-once: $(STAMP) ## Run it over a bounded input, compare live and nightly counts, exit
+	$(BIN)/varde demo --once $(ARGS)
+
+test: $(STAMP) ## All tests but the benches
+	$(BIN)/pytest $(ARGS)
+
+quick: $(STAMP) ## The tests that start no whole system
+	$(BIN)/pytest -m "not e2e" $(ARGS)
+
+prove: $(STAMP) ## The property tests with twenty times the examples
+	$(BIN)/pytest tests/core tests/store tests/batch -m "not e2e" --hypothesis-profile=prove $(ARGS)
+
+e2e: $(STAMP) ## The tests that start the whole system as real processes
+	$(BIN)/pytest -m e2e $(ARGS)
+
+lint: $(STAMP) ## Style and common mistakes
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(STAMP) ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+type: $(STAMP) ## Static types, strict
+	$(BIN)/mypy src streaming batch server sql demo
+	$(BIN)/mypy tests
+
+bench: $(STAMP) ## All benchmarks, with their baselines in the same run (takes a while)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## Resolve the dependencies anew into requirements.lock
+	tools/lock $(PYTHON)
+
+clean: ## Remove what the tasks have made
+	rm -rf $(VENV) build dist src/varde.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,122 @@
+"""The warehouse in one DuckDB file, or in memory: the whole nightly path without a cloud.
+
+A file belongs to one process at a time (DuckDB refuses a second, even to read), so open late and close early.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from . import Parameter, Parameters, queries, source
+from .dialect import to_duckdb
+from .segment import EventTables, event_tables
+
+DATASETS = (source.DATASET, "varde")
+
+
+class DuckDBWarehouse:
+    """A `Warehouse` on DuckDB.
+
+    Args:
+        path: the file, made when it is not there; None keeps everything in memory.
+        tables: which tables hold the rows of a counted event.
+        threads: threads DuckDB may use; None leaves it to DuckDB.
+    """
+
+    def __init__(self, path: Path | None = None, tables: EventTables | None = None, threads: int | None = None) -> None:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": "false"
+        }  # what is needed is in the wheel; nothing is downloaded
+        if threads is not None:
+            config["threads"] = str(threads)
+        self._tables = event_tables() if tables is None else tables
+        self._connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+        self._run("SET TimeZone = 'UTC'")
+        for dataset in DATASETS:
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {dataset}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def query(self, name: str, parameters: Parameters) -> pa.Table:
+        """See Warehouse.query."""
+        sql, given = self._prepare(name, parameters)
+        return self._connection.sql(sql, params=given).to_arrow_table()
+
+    def materialize(self, name: str, parameters: Parameters) -> int:
+        """See Warehouse.materialize."""
+        sql, given = self._prepare(name, parameters)
+        target = _quoted(f"varde.{name}")
+        self._run(f"CREATE OR REPLACE TABLE {target} AS {sql}", given)
+        return self._count(target)
+
+    def read(self, table: str) -> pa.Table:
+        """See Warehouse.read."""
+        return self._connection.sql(f"SELECT * FROM {_quoted(table)}").to_arrow_table()  # noqa: S608 - quoted
+
+    def load(self, table: str, rows: pa.Table) -> int:
+        """See Warehouse.load."""
+        target = _quoted(table)
+        self._connection.register("incoming", rows)
+        try:
+            present = self.columns(table)
+            if not present:
+                self._run(f"CREATE TABLE {target} AS SELECT * FROM incoming LIMIT 0")  # noqa: S608 - quoted
+                present = frozenset(rows.column_names)
+            kinds = self._connection.table("incoming")
+            for column, kind in zip(kinds.columns, kinds.types, strict=True):
+                if column not in present:
+                    self._run(f"ALTER TABLE {target} ADD COLUMN {_quoted(column)} {kind}")
+            self._run(f"INSERT INTO {target} BY NAME SELECT * FROM incoming")  # noqa: S608 - quoted
+        finally:
+            self._connection.unregister("incoming")
+        return int(rows.num_rows)
+
+    def columns(self, table: str) -> frozenset[str]:
+        """See Warehouse.columns."""
+        dataset, _, name = table.partition(".")
+        found = self._run(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
+            [dataset, name],
+        )
+        return frozenset(column for (column,) in found)
+
+    def close(self) -> None:
+        """See Warehouse.close."""
+        self._connection.close()
+
+    def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
+        tree = queries.parse(queries.text(name))
+        self._complete(tree)
+        fitted = source.fit(tree, lambda table: self.columns(f"{source.DATASET}.{table}"), self._tables)
+        given = {used: parameters[used] for used in sorted(queries.parameters(fitted))}
+        return to_duckdb(fitted), given
+
+    def _complete(self, tree: exp.Expr) -> None:
+        """Our own table that is written by loading is there even when nothing was loaded."""
+        if any(table.name == "erasure_requests" for table in tree.find_all(exp.Table)):
+            self._run("CREATE TABLE IF NOT EXISTS varde.erasure_requests (user_id VARCHAR, time BIGINT)")
+
+    def _count(self, target: str) -> int:
+        ((rows,),) = self._run(f"SELECT COUNT(*) FROM {target}")  # noqa: S608 - quoted
+        return int(rows)
+
+    def _run(self, sql: str, given: object = None) -> list[tuple[Any, ...]]:
+        """Execute and fetch to the end: DuckDB takes no further statement before."""
+        found: list[tuple[Any, ...]] = self._connection.execute(sql, given).fetchall()
+        return found
+
+
+def _quoted(name: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))

@@ -1,0 +1,58 @@
+"""The application: its routes, middlewares and parts."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from varde.settings import Settings
+
+from . import ops, page, routes
+from .middleware import BODY_BYTES, errors_as_json, observed
+from .parts import PARTS, Clock, NewId, Parts
+from .reader import Connect
+
+# `[^/]+` and not the router's own `[^{}/]+`: an item id may hold braces.
+ROUTES: tuple[tuple[str, Handler], ...] = (
+    ("/v1/similar/{item:[^/]+}", routes.similar),
+    ("/v1/recommendations", routes.recommendations),
+    ("/v1/explain/{item:[^/]+}/{other:[^/]+}", routes.explain),
+    ("/v1/popular", routes.popular),
+    ("/v1/stats", routes.stats),
+    ("/healthz", ops.healthz),
+    ("/readyz", ops.readyz),
+    ("/metrics", ops.metrics),
+)
+
+
+def now_ms() -> int:
+    """The wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def new_request_id() -> str:
+    """A random UUID in 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def create_app(
+    settings: Settings, connect: Connect, *, clock: Clock = now_ms, new_id: NewId = new_request_id
+) -> web.Application:
+    """The application; it opens the store with `connect` when it starts and closes it when it stops."""
+    app = web.Application(middlewares=[observed, errors_as_json], client_max_size=BODY_BYTES)
+    app[PARTS] = Parts(settings, clock, new_id)
+
+    async def store(app: web.Application) -> AsyncIterator[None]:
+        async with connect() as app[PARTS].open_store:
+            yield
+
+    app.cleanup_ctx.append(store)
+    for path, handler in ROUTES:
+        app.router.add_get(path, handler)
+    for path in page.FILES:
+        app.router.add_get(path, page.handler(path, settings.rankings))
+    return app

@@ -1,0 +1,121 @@
+"""The asyncio side: the read half, for the server. Names and meanings are those of `sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+
+from redis.exceptions import RedisError
+
+from varde.pairs import Relation
+from varde.rows import Row
+from varde.settings import Settings
+from varde.store import reads
+from varde.store.connection import TIMEOUT, AsyncClient, connect_async
+from varde.store.names import Names
+from varde.store.reads import Reading, Weighted
+from varde.store.scripts import Command
+
+T = TypeVar("T")
+
+
+class Store:
+    """Varde's data in Redis, for one event loop."""
+
+    def __init__(self, client: AsyncClient, names: Names | None = None) -> None:
+        """Over a client that replies in bytes.
+
+        Args:
+            client: redis.asyncio.Redis or RedisCluster.
+            names: the cache of item numbers; must be emptied on reconnection, as `from_settings` arranges.
+        """
+        self._client = client
+        self._names = names or Names()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, timeout: float = TIMEOUT) -> Self:
+        """Over a new client for VARDE_REDIS_URL; nothing is sent yet.
+
+        Args:
+            settings: redis_url.
+            timeout: seconds for one reply and for a connection.
+        """
+        names = Names()
+        return cls(connect_async(settings.redis_url, names.clear, timeout), names)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._client.aclose()
+
+    async def numbers(self, ids: Sequence[str]) -> list[int | None]:
+        """The numbers of ids; None for one that was never counted."""
+        return await self._run(reads.numbers(self._names, ids))
+
+    async def names(self, numbers: Sequence[int]) -> list[str | None]:
+        """The ids of numbers."""
+        return await self._run(reads.names(self._names, numbers))
+
+    async def row(self, relation: Relation | int, item: str) -> Row | None:
+        """The serving row of an item; None when it has no neighbours."""
+        return (await self.rows(relation, [item]))[0]
+
+    async def rows(self, relation: Relation | int, items: Sequence[str]) -> list[Row | None]:
+        """The serving rows of items, in one round trip once their numbers are cached (`all_items` does that)."""
+        return await self._run(reads.rows(self._names, relation, items))
+
+    async def pair_count(self, relation: Relation | int, item: str, other: str) -> int:
+        """The number of customers of a pair, exact."""
+        return await self._run(reads.pair_count(self._names, relation, item, other))
+
+    async def supports(self, where: int, items: Sequence[str]) -> list[int]:
+        """The number of customers who have each item in a universe, exact."""
+        return await self._run(reads.supports(self._names, where, items))
+
+    async def total(self, relation: Relation | int) -> int:
+        """The number of customers that a relation is about."""
+        return await self._run(reads.total(relation))
+
+    async def recents(self, customer: str) -> list[tuple[str, int]]:
+        """A customer's latest items as (id, time ms), newest first."""
+        return await self._run(reads.recents(customer))
+
+    async def popular(self, signal: int, n: int) -> list[Weighted]:
+        """The n most popular items of a signal."""
+        return await self._run(reads.popular(self._names, signal, n))
+
+    async def counts(self, relation: Relation | int, item: str) -> dict[str, int]:
+        """Every neighbour of an item with its pair count, exact."""
+        return await self._run(reads.counts(self._names, relation, item))
+
+    async def all_items(self) -> dict[str, int]:
+        """Every item that was ever counted, id -> number."""
+        return await self._run(reads.all_items(self._names))
+
+    async def stats(self) -> dict[str, int]:
+        """The stream's counters."""
+        return await self._run(reads.stats())
+
+    async def ping(self) -> bool:
+        """Whether Redis answers."""
+        return await self._client.execute_command("PING") in (True, b"PONG")
+
+    async def _run(self, reading: Reading[T]) -> T:
+        try:
+            commands = next(reading)
+            while True:
+                commands = reading.send(await self._send(commands))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        if len(commands) == 1:
+            return [await self._client.execute_command(*commands[0].wire)]
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command.wire)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
+        return replies

@@ -1,0 +1,170 @@
+"""From values to script calls: the keys and arguments that each .lua header asks for. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgpack
+
+from varde import keys
+from varde.delivery import Delivery, Recent
+from varde.history import DAY_MS
+from varde.rows import REVISION_SLICE
+from varde.settings import Settings
+from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call
+
+DAY_S = 86_400
+
+WHOLE_ROW = 1_000
+"""An item with more changed columns than this, or more neighbours and no row, is read apart from its batch."""
+
+Numbers = Mapping[str, int]
+
+
+def intern_calls(ids: Sequence[str]) -> tuple[list[list[str]], list[Command]]:
+    """The distinct ids in groups of one shard, and for each group the call that numbers it."""
+    groups: dict[int, list[str]] = {}
+    for item in dict.fromkeys(ids):
+        groups.setdefault(keys.shard_of(item), []).append(item)
+    calls = [
+        call(INTERN, (keys.numbers(s), keys.names(s), keys.sequence(s)), (s, keys.SHARDS, *map(str.encode, items)))
+        for s, items in groups.items()
+    ]
+    return list(groups.values()), calls
+
+
+def items_of(delivery: Delivery) -> set[str]:
+    """Every item id that a delivery mentions."""
+    found = row_items_of((delivery,))
+    found.update(*(cells for _, _, cells in delivery.supports))
+    found.update(*(weights for _, weights in delivery.popular))
+    return found
+
+
+def row_items_of(deliveries: Iterable[Delivery]) -> set[str]:
+    """The ids of row and column items of deliveries."""
+    found: set[str] = set()
+    for delivery in deliveries:
+        for _, _, item, cells in delivery.rows:
+            found.add(item)
+            found.update(cells)
+    return found
+
+
+def apply_call(delivery: Delivery, numbers: Numbers, now: int, settings: Settings) -> Command:
+    """The call that applies a delivery once.
+
+    Args:
+        delivery: all its row items, support items and popular items are of its shard.
+        numbers: id -> number of every item in it.
+        now: ms; differences of the last `live_days` days are dated as well as added.
+        settings: live_days, token_days.
+
+    Raises:
+        ValueError: an item lies in another shard; the script would touch keys of two slots.
+    """
+    token, shard = delivery.token, delivery.shard
+    batch = _Batch(now, settings.live_days)
+    for where, day, cells in delivery.supports:
+        total, dated = keys.supports(where, shard), keys.supports_day(where, shard, day)
+        members: list[int] = []
+        for item, n in cells.items():
+            members += numbers[item], n
+        _check(shard, members[::2])
+        batch.add(total, dated, day, members)
+    watched = len(batch.groups)
+    for relation, day, item, cells in delivery.rows:
+        number = numbers[item]
+        _check(shard, (number,))
+        members = []
+        for column, n in cells.items():
+            members += numbers[column], n
+        batch.add(keys.pairs(relation, number), keys.pairs_day(relation, number, day), day, members)
+    batch.add_stats(delivery.stats)
+    weights = []
+    for signal, some in delivery.popular:
+        entries: list[float] = []
+        for item, weight in some.items():
+            if math.isfinite(weight):
+                entries += numbers[item], float(weight)
+        _check(shard, entries[::2])
+        batch.keys.append(keys.popular(signal, shard))
+        weights.append(entries)
+    block, bit = divmod(token.index, keys.TOKEN_BLOCK)
+    bitmap = keys.applied(shard, token.run, token.lane, block, token.part)
+    payload = msgpack.packb((batch.groups, weights))
+    return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload))
+
+
+class _Batch:
+    """The groups of one call and their keys: a total, and for a recent day the hash of that day."""
+
+    def __init__(self, now: int, live_days: int) -> None:
+        self._now = now // 1000
+        self._oldest = now // DAY_MS - live_days
+        self._live_days = live_days
+        self.keys: list[str] = []
+        self.groups: list[list[int | str]] = []
+
+    def add(self, total: str, dated: str, day: int, members: list[int]) -> None:
+        self.keys.append(total)
+        if day < self._oldest:
+            self.groups.append([0, 0, *members])
+            return
+        # Gone when the day leaves the live days; an event dated ahead of this clock does not stay longer for it.
+        end = (day + self._live_days + 1) * DAY_S - self._now
+        self.keys.append(dated)
+        self.groups.append([1, min(max(end, 1), (self._live_days + 2) * DAY_S), *members])
+
+    def add_stats(self, stats: Mapping[str, int]) -> None:
+        if stats:
+            self.keys.append(keys.stats())
+            self.groups.append([0, 0, *(part for entry in stats.items() for part in entry)])
+
+
+def _check(shard: int, numbers: Sequence[float]) -> None:
+    for number in numbers:
+        if int(number) % keys.SHARDS != shard:
+            msg = f"item number {number} is not of shard {shard}"
+            raise ValueError(msg)
+
+
+def support_changes(delivery: Delivery, numbers: Numbers) -> list[tuple[int, int]]:
+    """(universe, item number) of each sum that `apply_call` returns, in its order."""
+    return [(where, numbers[item]) for where, _, cells in delivery.supports for item in cells]
+
+
+def remember_call(recent: Recent, settings: Settings) -> Command:
+    """The call that merges one customer's latest items."""
+    args: list[Argument] = [settings.recent_items, settings.window_days * DAY_S, recent.erased_at]
+    for item, time in recent.items.items():
+        args += item.encode(), time
+    return call(REMEMBER, (keys.recents(recent.customer),), args)
+
+
+def read_call(touched: Sequence[tuple[int, int, Sequence[int]]]) -> Command:
+    """The call that reads rows of one shard with the exact counts of columns: (relation, number, columns) each."""
+    names: list[str] = []
+    for relation, number, _ in touched:
+        names += keys.row(relation, number), keys.pairs(relation, number)
+    return call(READ_ROWS, names, (msgpack.packb([list(columns) for _, _, columns in touched]), WHOLE_ROW))
+
+
+class Write(NamedTuple):
+    """A packed row to be written if the revision is still the one that was read; `seconds` 0: for good."""
+
+    relation: int
+    number: int
+    revision: bytes
+    data: bytes
+    seconds: int
+
+
+def put_call(writes: Sequence[Write]) -> Command:
+    """The call that writes rows of one shard."""
+    args: list[Argument] = list(REVISION_SLICE)
+    for write in writes:
+        args += write.revision, write.data, write.seconds
+    return call(PUT_ROWS, [keys.row(write.relation, write.number) for write in writes], args)

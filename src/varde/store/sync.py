@@ -1,0 +1,228 @@
+"""The sync side: what the stream and the nightly job use. Reads as in `aio`; writes only here.
+
+Every call may be repeated: a delivery is applied once, a row is patched from exact counts, recents merge. So an error
+of the connection simply propagates, and whoever owns the delivery tries it again:
+
+    store.apply(delivery)
+    store.refresh(delivery)    # also after a repeat: the first try may have died before it
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self, TypeVar
+
+from redis.exceptions import NoScriptError, RedisError
+
+from varde.delivery import Delivery, Recent
+from varde.pairs import Relation
+from varde.rows import Row
+from varde.settings import Settings
+from varde.store import packing, reads
+from varde.store.connection import Client, connect
+from varde.store.names import Names
+from varde.store.patch import Touched, patch, touched_by
+from varde.store.reads import Reading, Weighted
+from varde.store.scripts import Command
+from varde.store.supports import SupportTable
+
+T = TypeVar("T")
+
+
+def now_ms() -> int:
+    """The wall clock, ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Store:
+    """Varde's data in Redis. Threads may share it as they may share the client."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        clock: Callable[[], int] = now_ms,
+        names: Names | None = None,
+        entropy: Callable[[], int] = lambda: random.getrandbits(32),
+        supports_max_age: float = 30.0,
+    ) -> None:
+        """Over a client that replies in bytes.
+
+        Args:
+            client: redis.Redis or RedisCluster.
+            settings: what is kept, and how long.
+            clock: the current time, ms.
+            names: the cache of item numbers; must be emptied on reconnection, as `from_settings` arranges.
+            entropy: 32 random bits for the first revision of a row.
+            supports_max_age: seconds after which supports that others may have changed are read again.
+        """
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._names = names or Names()
+        self._entropy = entropy
+        self._table = SupportTable(self._send, clock, supports_max_age)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock: Callable[[], int] = now_ms) -> Self:
+        """Over a new client for VARDE_REDIS_URL; nothing is sent yet."""
+        names = Names()
+        return cls(connect(settings.redis_url, names.clear), settings, clock, names)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+    # Writes
+
+    def intern(self, ids: Iterable[str]) -> list[int]:
+        """The numbers of ids, in their order; an id without one gets the next of its shard."""
+        wanted = list(ids)
+        numbers = self._intern(wanted)
+        return [numbers[item] for item in wanted]
+
+    def apply(self, delivery: Delivery) -> bool:
+        """Add a delivery's differences, at most once.
+
+        Returns:
+            False when its token was applied before; nothing has changed then.
+
+        Raises:
+            redis.exceptions.RedisError: not reached, or refused; whether it was applied is then unknown: try again.
+        """
+        numbers = self._intern(packing.items_of(delivery))
+        (sums,) = self._send([packing.apply_call(delivery, numbers, self._clock(), self._settings)])
+        if sums == 0:
+            return False
+        changes = packing.support_changes(delivery, numbers)
+        self._table.learn((where, number, n) for (where, number), n in zip(changes, sums, strict=True))
+        return True
+
+    def refresh(self, *deliveries: Delivery) -> int:
+        """Bring the serving rows that deliveries touch up to date; to be called after every `apply`, repeats too.
+
+        Best called once for all deliveries that are at hand: a row then gets the supports of the whole pane, and a
+        row that several deliveries touch is written once.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            patch.RowContentionError: other writers were faster every time; try again.
+        """
+        numbers = self._intern(packing.row_items_of(deliveries))
+        return self._patch(touched_by(deliveries, numbers))
+
+    def rebuild(self, relation: Relation | int, number: int) -> None:
+        """Build one serving row anew from all its counts."""
+        self._patch({(int(relation), number): None})
+
+    def remember(self, recents: Iterable[Recent]) -> None:
+        """Merge customers' latest items, in one round trip."""
+        if calls := [packing.remember_call(recent, self._settings) for recent in recents]:
+            self._send(calls)
+
+    def _patch(self, touched: Touched) -> int:
+        self._table.refresh()
+        return patch(touched, self._send, self._table, self._settings, self._clock(), self._entropy)
+
+    def _intern(self, ids: Iterable[str]) -> dict[str, int]:
+        known = self._names.numbers
+        found = {item: known.get(item) for item in ids}
+        if unknown := [item for item, number in found.items() if number is None]:
+            groups, calls = packing.intern_calls(unknown)
+            for group, numbers in zip(groups, self._send(calls), strict=True):
+                new = list(zip(group, map(int, numbers), strict=True))
+                self._names.learn(new)
+                found.update(new)
+        return {item: number for item, number in found.items() if number is not None}
+
+    # Reads; see `reads` for what each returns
+
+    def numbers(self, ids: Sequence[str]) -> list[int | None]:
+        """The numbers of ids; None for one that was never counted."""
+        return self._run(reads.numbers(self._names, ids))
+
+    def names(self, numbers: Sequence[int]) -> list[str | None]:
+        """The ids of numbers."""
+        return self._run(reads.names(self._names, numbers))
+
+    def row(self, relation: Relation | int, item: str) -> Row | None:
+        """The serving row of an item; None when it has no neighbours."""
+        return self.rows(relation, [item])[0]
+
+    def rows(self, relation: Relation | int, items: Sequence[str]) -> list[Row | None]:
+        """The serving rows of items."""
+        return self._run(reads.rows(self._names, relation, items))
+
+    def pair_count(self, relation: Relation | int, item: str, other: str) -> int:
+        """The number of customers of a pair, exact."""
+        return self._run(reads.pair_count(self._names, relation, item, other))
+
+    def supports(self, where: int, items: Sequence[str]) -> list[int]:
+        """The number of customers who have each item in a universe, exact."""
+        return self._run(reads.supports(self._names, where, items))
+
+    def total(self, relation: Relation | int) -> int:
+        """The number of customers that a relation is about."""
+        return self._run(reads.total(relation))
+
+    def recents(self, customer: str) -> list[tuple[str, int]]:
+        """A customer's latest items as (id, time ms), newest first."""
+        return self._run(reads.recents(customer))
+
+    def popular(self, signal: int, n: int) -> list[Weighted]:
+        """The n most popular items of a signal."""
+        return self._run(reads.popular(self._names, signal, n))
+
+    def counts(self, relation: Relation | int, item: str) -> dict[str, int]:
+        """Every neighbour of an item with its pair count, exact."""
+        return self._run(reads.counts(self._names, relation, item))
+
+    def all_items(self) -> dict[str, int]:
+        """Every item that was ever counted, id -> number."""
+        return self._run(reads.all_items(self._names))
+
+    def stats(self) -> dict[str, int]:
+        """The stream's counters."""
+        return self._run(reads.stats())
+
+    def ping(self) -> bool:
+        """Whether Redis answers."""
+        return self._client.execute_command("PING") in (True, b"PONG")
+
+    def _run(self, reading: Reading[T]) -> T:
+        try:
+            commands = next(reading)
+            while True:
+                commands = reading.send(self._send(commands))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def _send(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to commands sent together; scripts the server does not know are sent in full."""
+        if len(commands) == 1:
+            try:
+                return [self._client.execute_command(*commands[0].wire)]
+            except NoScriptError:
+                return [self._client.execute_command(*commands[0].wire_in_full)]
+        replies = self._pipeline([command.wire for command in commands])
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = self._pipeline([commands[i].wire_in_full for i in unknown])
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
+        return replies
+
+    def _pipeline(self, lines: list[list[Any]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for line in lines:
+            pipeline.execute_command(*line)
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return replies

