@@ -46,8 +46,7 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	$(BIN)/ruff format $(SOURCES)
 
 type: $(STAMP) ## Static types, strict
-	$(BIN)/mypy src streaming batch server sql demo
-	$(BIN)/mypy tests
+	tools/types
 
 bench: $(STAMP) ## All benchmarks, with their baselines in the same run (takes a while)
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from varde.pairs import ANY_ITEM, Relation, Universe
 
@@ -39,6 +39,11 @@ class Drift:
     equal: int
     different: int
     worst: tuple[Difference, ...] = ()
+
+    def figures(self) -> dict[str, Any]:
+        """As plain objects, for JSON."""
+        worst = [difference._asdict() for difference in self.worst]
+        return {"compared": self.compared, "equal": self.equal, "different": self.different, "worst": worst}
 
 
 def compare(rows: Iterable[tuple[str, Cells, Cells]], worst: int = WORST) -> Drift:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,8 +42,8 @@ class Outcome:
             "pairs_compared": self.drift.pairs_compared,
             "pairs_different": self.drift.pairs_different,
             "supports_different": self.drift.supports_different,
-            "pairs": {name: asdict(found) for name, found in self.drift.pairs.items()},
-            "supports": {name: asdict(found) for name, found in self.drift.supports.items()},
+            "pairs": {name: found.figures() for name, found in self.drift.pairs.items()},
+            "supports": {name: found.figures() for name, found in self.drift.supports.items()},
             "faults": {f"{signal}.{reason}": n for (signal, reason), n in self.night.faults.items()},
             "rows": self.night.rows_of,
             "seconds": round(self.seconds, 3),

@@ -70,8 +70,6 @@ class Broker:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._numbers: Iterator[int] = itertools.count(1)
 
-    # Topics
-
     def create_topic(self, topic: Any) -> Any:
         """A new topic."""
         if not TOPIC_NAME.fullmatch(topic.name):
@@ -146,8 +144,6 @@ class Broker:
             self.wake(name)
         return ids
 
-    # Subscriptions
-
     def create_subscription(self, subscription: Any) -> Any:
         """A new subscription; defaults as at Google: 10 s to acknowledge, 7 days of retention."""
         if not SUBSCRIPTION_NAME.fullmatch(subscription.name):
@@ -213,8 +209,6 @@ class Broker:
         queue.seek(request.time.ToMicroseconds() / 1e6)
         self.wake(queue.name)
         return types.SeekResponse.pb()()
-
-    # Delivery
 
     def queue(self, name: str) -> Queue:
         """What a subscription holds."""

@@ -1,6 +1,7 @@
 """Files of events -> Segment messages: `online-retail`, `sessions` and `segment`. Generators; they only read the file.
 
-A line that cannot be read is passed on as it is: the pipeline's dead letters are where somebody looks for it.
+A line that cannot be read is passed on as it is: the pipeline's dead letters are where somebody looks for it. Blank
+lines are no lines.
 """
 
 from __future__ import annotations
@@ -150,14 +151,13 @@ def sessions(path: Path, limit: int | None = None, watch: Watch | None = None) -
 
 
 def segment(path: Path, limit: int | None = None, watch: Watch | None = None) -> Iterator[Message]:
-    """Segment messages, one JSON object per line. Lines are passed on byte by byte, blank ones are left out.
+    """Segment messages, one JSON object per line. Lines are passed on byte by byte.
 
     The time is that of `timestamp`, else of `receivedAt`, else that of the line before.
     """
     time = 0
     with _lines(path, watch) as lines:
-        filled = (line for line in lines if line.strip())
-        for data in itertools.islice(filled, limit):
+        for data in itertools.islice(lines, limit):
             time = _time_of(data, time)
             yield Message(data, time)
 
@@ -205,7 +205,8 @@ def _watched(content: Iterable[bytes], watch: Watch | None, part: Callable[[], f
         for number, line in enumerate(content):
             if watch is not None and number % WATCH_EVERY == 0:
                 watch(part())
-            yield line.rstrip(b"\r\n")
+            if line.strip():
+                yield line.rstrip(b"\r\n")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         msg = f"{path}: {error}"
         raise FormatError(msg) from error

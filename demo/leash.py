@@ -21,7 +21,10 @@ def main(argv: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the wish was made, so no signal will come
             return
-    os.execvp(command[0], command)  # noqa: S606 - the caller's own command, not a shell
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - the caller's own command, not a shell
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Message(NamedTuple):
 
 def iso(ms: int) -> str:
     """A time as Segment writes it: 2026-08-01T12:00:00.000Z."""
-    return (EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def milliseconds(text: object) -> int | None:

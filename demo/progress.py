@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 LOG_EVERY_S = 5.0
+SHOW_EVERY_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Meter:
     def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._title = title
         self._clock = clock
-        self._begun = self._logged = clock()
+        self._begun = self._told = clock()
         self._part: float | None = None
         self.total = 0
         self._bar: Progress | None = None
@@ -46,6 +47,8 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            if error is None and self._part is not None:
+                self._part = 1.0  # a limit ends the work before the file does
             self._show()
             self._bar.stop()
         else:
@@ -54,11 +57,14 @@ class Meter:
     def count(self, messages: int) -> None:
         """So many messages more."""
         self.total += messages
-        if self._bar is not None:
-            self._show()
-        elif self._clock() - self._logged >= LOG_EVERY_S:
-            self._logged = self._clock()
+        now = self._clock()
+        if now - self._told < (LOG_EVERY_S if self._bar is None else SHOW_EVERY_S):
+            return
+        self._told = now
+        if self._bar is None:
             log.info("%s: %s", self._title, self._note())
+        else:
+            self._show()
 
     def part(self, done: float) -> None:
         """This part of all is done, 0 to 1."""

@@ -16,6 +16,7 @@ from typing import IO, Protocol
 
 from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.pubsub_v1.publisher.exceptions import MessageTooLargeError
 
 from varde.settings import from_env
 
@@ -43,11 +44,15 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a run has published: messages, their bytes, and the seconds it took until all were confirmed."""
+    """What a run has published: messages, their bytes, and the seconds it took until all were confirmed.
+
+    `unsendable` are messages that Pub/Sub cannot carry (empty, or over 10 MB); each was logged.
+    """
 
     messages: int
     bytes: int
     seconds: float
+    unsendable: int = 0
 
     @property
     def rate(self) -> float:
@@ -79,12 +84,17 @@ def publish(
         GoogleAPIError: Pub/Sub refused a message for good; what was sent before stays sent.
         TimeoutError: no confirmation came for two minutes.
     """
-    begun, count, size, told = clock(), 0, 0, 0
+    begun, count, size, told, unsendable = clock(), 0, 0, 0, 0
     unconfirmed: deque[Future[str]] = deque()
     for message in messages:
         if rate is not None and (early := begun + count / rate - clock()) > 0:
             sleep(early)
-        unconfirmed.append(publisher.publish(topic, message.data))
+        try:
+            unconfirmed.append(_publish(publisher, topic, message.data))
+        except MessageTooLargeError as error:
+            unsendable += 1
+            log.warning("message %d (%d bytes) is not sent: %s", count + unsendable, len(message.data), error)
+            continue
         count += 1
         size += len(message.data)
         if len(unconfirmed) >= OUTSTANDING or unconfirmed[0].done():
@@ -96,7 +106,14 @@ def publish(
         unconfirmed.popleft().result(PUBLISH_TIMEOUT_S)
     if progress is not None and count > told:
         progress(count - told)
-    return Sent(count, size, clock() - begun)
+    return Sent(count, size, clock() - begun, unsendable)
+
+
+def _publish(publisher: Publisher, topic: str, data: bytes) -> Future[str]:
+    if not data:  # Pub/Sub would refuse the whole batch for it
+        msg = "an empty message"
+        raise MessageTooLargeError(msg)
+    return publisher.publish(topic, data)
 
 
 def write(messages: Iterable[Message], out: IO[bytes], progress: Callable[[int], None] | None = None) -> None:

@@ -201,9 +201,10 @@ class Visit:
         return Step({"type": "track", "event": name, **ids, "properties": properties}, server=True)
 
     def _product(self, item: Product) -> dict[str, Any]:
-        key = "id" if self._who.legacy else "product_id"
+        # Version 1 has id and sku. A warehouse column `id` is the message's, so Segment's sync loses a product's there.
+        keys = ("id", "sku") if self._who.legacy else ("product_id",)
         fields = {"name": item.name, "category": item.category, "brand": item.brand, "price": item.price}
-        return {key: item.id, **fields}
+        return {**dict.fromkeys(keys, item.id), **fields}
 
     def _lines(self) -> list[dict[str, Any]]:
         return [self._product(item) | {"quantity": 1} for item in self._cart]

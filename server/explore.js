@@ -4,7 +4,7 @@ const SHOWN = 20;
 const RATE_OVER_MS = 10_000;
 const FIGURES = [
   ["events", "events"], ["interactions", "interactions"], ["rejected", "rejected"], ["dead_letters", "dead letters"],
-  ["customers", "customers"], ["items", "items"], ["pairs", "pairs"], ["links", "identities linked"], ["erasures", "erasures"],
+  ["customers", "customers"], ["items", "items"], ["pairs", "pairs"], ["links", "links"], ["erasures", "erasures"],
 ];
 const MOST_FIGURES = 7;
 const HEADINGS = {
@@ -16,7 +16,7 @@ const SCORES = { llr: "log-likelihood ratio", cosine: "cosine", count: "customer
 
 const $ = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
-const digits = (n) => (Math.abs(n) >= 100 ? whole.format(Math.round(n)) : String(Number(n.toPrecision(3))));
+const digits = (n) => (Math.abs(n) >= 100 ? whole.format(Math.round(n)) : String(Number(n.toPrecision(3)))).replace("-", "−");
 
 const rows = new Map(); // item id -> its parts on the page
 const RANKINGS = [...$("ranking").options].map((option) => option.value);
@@ -231,7 +231,7 @@ async function refreshFigures() {
   const cells = [...known, ...others.map((name) => [name, name.replaceAll("_", " ")])].slice(0, MOST_FIGURES);
   const figures = cells.map(([name, label]) => [label, whole.format(stats[name])]);
   const perSecond = "events" in stats ? rate(stats.events) : null;
-  if (perSecond !== null) figures.unshift(["events per second", perSecond.toFixed(perSecond < 10 ? 1 : 0)]);
+  if (perSecond !== null) figures.unshift(["events/s", perSecond.toFixed(perSecond < 10 ? 1 : 0)]);
   $("figures").replaceChildren(...figures.map(([label, value]) => {
     const cell = make("div");
     cell.append(make("dt", "", label), make("dd", "", value));

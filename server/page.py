@@ -13,7 +13,7 @@ FILES = {
     "/explore.js": ("explore.js", "text/javascript"),
 }
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _RANKINGS = {"llr": "log-likelihood ratio", "cosine": "cosine", "count": "number of customers", "jaccard": "Jaccard"}

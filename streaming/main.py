@@ -92,6 +92,7 @@ def run(argv: list[str], environ: dict[str, str] | None = None) -> int:
         return 0
     pipeline, checked = assemble(argv, dict(os.environ) if environ is None else environ)
     runner = pipeline.options.view_as(StandardOptions).runner
+    logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)  # a line for each annotation it cannot read
     local = runner != "DataflowRunner"
     if local:
         local_runner.repair()

@@ -13,6 +13,7 @@ from apache_beam.transforms.window import GlobalWindow, GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from varde.delivery import Delivery, Pane, Recent, split
+from varde.progress import DELIVERIES, DELIVERIES_APPLIED
 
 
 def in_global_window(value: Any) -> WindowedValue:
@@ -96,7 +97,12 @@ class FormDeliveries(beam.DoFn):
     ) -> Iterator[tuple[str, Written]]:
         """One pane. Its index counts up from 0 in its lane."""
         where, pane = element
-        for delivery in split(pane, self._run_id, where, pane_info.index, self._batch_updates):
+        deliveries = list(split(pane, self._run_id, where, pane_info.index, self._batch_updates))
+        for delivery in deliveries:
+            delivery.stats[DELIVERIES_APPLIED] = 1
+        if deliveries:
+            deliveries[0].stats[DELIVERIES] = len(deliveries)
+        for delivery in deliveries:
             yield f"{delivery.shard}", Written(delivery, [])
         recents = list(pane.recents.values())
         for start in range(0, len(recents), self.RECENTS):

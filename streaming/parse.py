@@ -13,7 +13,9 @@ from apache_beam.metrics import Metrics
 
 from varde.delivery import Pane
 from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.progress import MESSAGES, WORK
 
+from .clock import wall_clock
 from .messages import ERASURE, INTERACTION, LINK, Work, lane
 from .panes import in_global_window
 
@@ -48,14 +50,18 @@ class ParseMessage(beam.DoFn):
             data, published = element
         events = parse(data, published, self._mapping)
         stats = self._stats
-        stats["messages"] = stats.get("messages", 0) + 1
+        stats[MESSAGES] = stats.get(MESSAGES, 0) + 1
         if isinstance(events, Rejected):
             kind = "rejected" if events.dead_letter else "ignored"
             stats[f"{kind}:{events.reason}"] = stats.get(f"{kind}:{events.reason}", 0) + 1
             if events.dead_letter:
                 yield pvalue.TaggedOutput(DEAD, dead_letter("parse", events, data, published))
-            return
-        stats["accepted"] = stats.get("accepted", 0) + 1
+            if events.link is None:
+                return
+            events = (events.link,)  # a faulty event may still say who somebody is
+        else:
+            stats["accepted"] = stats.get("accepted", 0) + 1
+        stats[WORK] = stats.get(WORK, 0) + len(events)
         for event in events:
             yield _work(event, published)
 
@@ -71,8 +77,8 @@ class ParseMessage(beam.DoFn):
 
 def _published_ms(message: PubsubMessage) -> int:
     at: Any = message.publish_time
-    if at is None:
-        return 0
+    if at is None:  # no queue leaves it out; a test's source may
+        return wall_clock()
     seconds: float = at.timestamp() if hasattr(at, "timestamp") else float(at)
     return int(seconds * 1000)
 

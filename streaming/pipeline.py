@@ -15,11 +15,12 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from varde.delivery import Pane
 
+from .clock import wall_clock
 from .messages import Work
 from .options import StreamParameters
 from .panes import FormDeliveries, SumBriefly, Written
 from .parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
-from .profiles import HANDED, PANE, AnonymousProfiles, KnownProfiles, wall_clock
+from .profiles import HANDED, PANE, AnonymousProfiles, KnownProfiles
 from .write import ApplyDeliveries
 
 

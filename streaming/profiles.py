@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,19 +15,16 @@ from varde.delivery import Pane, Recent, popularity
 from varde.history import Signal
 from varde.pairs import NOBODY, Histories
 from varde.profile import EMPTY, Profile, Step
+from varde.progress import WORK, WORK_DONE
 from varde.settings import Settings
 
+from .clock import wall_clock
 from .messages import ERASURE, HANDOVER, INTERACTION, LINK, Work, handover, lane
 from .panes import in_global_window
 
 PANE, HANDED = "pane", "handed"
 _FLUSH = 50_000
 """Pair updates after which a bundle's sum is sent on before the bundle ends: bounds memory."""
-
-
-def wall_clock() -> int:
-    """Now, ms."""
-    return time.time_ns() // 1_000_000
 
 
 class _Profiles(beam.DoFn):
@@ -66,11 +62,23 @@ class _Profiles(beam.DoFn):
             pane = self._panes[where] = Pane()
         return pane
 
+    def _done(self, key: str, handed_on: int = 0) -> None:
+        """Count one element as done, and those it has caused as on their way."""
+        stats = self._pane(key).stats
+        stats[WORK_DONE] = stats.get(WORK_DONE, 0) + 1
+        if handed_on:
+            stats[WORK] = stats.get(WORK, 0) + handed_on
+
     def _record(self, pane: Pane, step: Step) -> None:
-        if step.changes:
-            pane.counts.add(step.changes)
-            self._updates += sum(len(row.partners) for row in step.changes.rows)
+        self._add(pane, step)
         pane.stats[step.outcome] = pane.stats.get(step.outcome, 0) + 1
+
+    def _add(self, pane: Pane, step: Step) -> None:
+        pane.counts.add(step.changes)
+        for row in step.changes.rows:
+            name = "pairs_added" if row.sign > 0 else "pairs_removed"
+            pane.stats[name] = pane.stats.get(name, 0) + len(row.partners)
+            self._updates += len(row.partners)
 
     def _interact(self, key: str, customer: str, before: Profile, work: Work, now: int) -> Profile:
         """One interaction of this profile."""
@@ -104,14 +112,17 @@ class AnonymousProfiles(_Profiles):
         now = self._clock()
         if work[0] == LINK:
             after, handed = self._link(anonymous_id, before, work, now)
+            self._done(anonymous_id, handed_on=1 if handed else 0)
             if handed:
                 yield pvalue.TaggedOutput(HANDED, (after.linked, handover(handed)))
         elif before.linked is not None:
+            self._done(anonymous_id, handed_on=1)
             yield pvalue.TaggedOutput(HANDED, (before.linked, work))
             return
         else:
             customer = keys.customer_key(None, anonymous_id, self._secret)
             after = self._interact(anonymous_id, customer, before, work, now)
+            self._done(anonymous_id)
         if after is not before:
             cell.write(profile.encode(after))
         yield from self._overflow()
@@ -151,6 +162,7 @@ class KnownProfiles(_Profiles):
             self._record(pane, step)
             pane.remember(Recent(customer, {}, erased_at=step.profile.erased_at))
             after = step.profile
+        self._done(user_id)
         if after is not before:
             cell.write(profile.encode(after))
         yield from self._overflow()
@@ -158,9 +170,7 @@ class KnownProfiles(_Profiles):
     def _take_over(self, user_id: str, customer: str, before: Profile, handed: Histories, now: int) -> Profile:
         step = profile.seen(before, handed, self._limits, now)
         pane = self._pane(user_id)
-        if step.changes:
-            pane.counts.add(step.changes)
-            self._updates += sum(len(row.partners) for row in step.changes.rows)
+        self._add(pane, step)
         pane.stats["merged"] = pane.stats.get("merged", 0) + 1
         kept = handed.since(before.erased_at + 1) or NOBODY
         latest = sorted(kept.view.items(), key=lambda entry: -entry[1])[: self._settings.recent_items]

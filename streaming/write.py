@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
 
 import apache_beam as beam
@@ -13,8 +14,10 @@ from varde.freshness import histogram
 from varde.settings import Settings
 from varde.store.sync import Store
 
+from .clock import wall_clock
 from .panes import Written
-from .profiles import wall_clock
+
+_log = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -68,6 +71,7 @@ class ApplyDeliveries(beam.DoFn):
                 delivery.stats[name] = delivery.stats.get(name, 0) + n
         if not store.apply(delivery):
             self._repeats.inc()
+            _log.info("applied before: %s, shard %d", delivery.token, delivery.shard)
             return
         self._applied.inc()
         self._updates.inc(delivery.updates)

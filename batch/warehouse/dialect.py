@@ -22,6 +22,7 @@ def to_duckdb(tree: exp.Expr) -> str:
     for node in reversed(list(tree.walk())):  # from the leaves up, so that a node meets its rewritten children
         for rewrite in REWRITES:
             if (other := rewrite(node)) is not node:
+                tree = other if node is tree else tree
                 node.replace(other)
                 break
     return tree.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE, comments=False)

@@ -30,9 +30,8 @@ class DuckDBWarehouse:
     """
 
     def __init__(self, path: Path | None = None, tables: EventTables | None = None, threads: int | None = None) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false"
-        }  # what is needed is in the wheel; nothing is downloaded
+        # Nothing is downloaded: what is needed is in the wheel.
+        config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
         if threads is not None:
             config["threads"] = str(threads)
         self._tables = event_tables() if tables is None else tables

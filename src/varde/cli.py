@@ -24,7 +24,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("varde.demo.main", "run", "demo", "the whole system on this machine; --once checks it and exits"),
     "stream": Command("varde.streaming.main", "run", "streaming", "Segment messages from Pub/Sub into counts in Redis"),
-    "serve": Command("varde.server.main", "command", "server", "answer storefronts and email tools over HTTP"),
+    "serve": Command("varde.server.command", "command", "server", "answer storefronts and email tools over HTTP"),
     "reconcile": Command("varde.batch.main", "command", "batch", "compare the live counts with the warehouse"),
     "replay": Command("varde.demo.replay", "command", "demo", "send a file's events to Pub/Sub"),
     "simulate": Command("varde.demo.simulate", "command", "demo", "send the events of simulated shoppers"),

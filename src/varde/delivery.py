@@ -87,7 +87,7 @@ class Delivery:
     """One batch of one shard (hash tag): what `store.apply` takes.
 
     rows: (relation, day, row item, column item -> n); supports: (universe, day, item -> n);
-    popular: (signal, item -> weight); stats: counter -> n, and published: as in Pane (both in shard 0 only).
+    popular: (signal, item -> weight); stats and published: as in Pane (in deliveries of shard 0).
     """
 
     token: Token

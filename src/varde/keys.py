@@ -87,9 +87,9 @@ TOKEN_BLOCK = 4096
 """Batches per key of `applied`: 512 bytes a key."""
 
 
-def stats() -> str:
-    """Hash: counter name -> n, kept by the stream (docs/metrics.md)."""
-    return f"{_tag(0)}:stats"
+def stats(shard: int = 0) -> str:
+    """Hash: counter name -> n, kept by the stream (docs/metrics.md); a counter is the sum over the shards."""
+    return f"{_tag(shard)}:stats"
 
 
 def recents(customer: str) -> str:

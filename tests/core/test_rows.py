@@ -81,7 +81,8 @@ def test_any_bytes_give_a_row_or_a_value_error(data):
 
 
 def test_another_version_is_refused():
-    data = bytearray(encode(Row(*[np.zeros(0, dtype=np.uint32)] * 3, 0, 0)))
+    empty = np.zeros(0, dtype=np.uint32)
+    data = bytearray(encode(Row(empty, empty, empty, 0, 0)))
     data[0] = 2
     with pytest.raises(ValueError, match="version 2"):
         decode(bytes(data))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from varde.demo import emulator, pubsub
+from varde.demo import emulator, process, pubsub
 
 _NUMBERS = itertools.count()
 
@@ -20,7 +20,7 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         found = emulator.start_google(tmp_path_factory.mktemp("google"))
-    except emulator.ChildError as error:
+    except process.ChildError as error:
         pytest.skip(str(error).splitlines()[0])
     yield found.host
     found.stop()

@@ -14,13 +14,14 @@ FLOOR = 3
 
 def row_of(counts, support=50, total=1000):
     """A row from {number: (count, support)}; arrays are unsigned, as decoded ones are."""
-    columns = (counts.keys(), (c for c, _ in counts.values()), (s for _, s in counts.values()))
-    return Row(*(np.fromiter(column, dtype=np.uint32) for column in columns), support, total)
+    columns = (list(counts), [c for c, _ in counts.values()], [s for _, s in counts.values()])
+    items, customers, supports = (np.array(column, dtype=np.uint32) for column in columns)
+    return Row(items, customers, supports, support, total)
 
 
 def by_hand(rows, ranking, excluded, n):
     """Python dicts and sums, one candidate at a time."""
-    found = {}
+    found: dict[str, list[tuple[float, int, int]]] = {}
     for place, row in enumerate(rows[:5]):
         if row is None:
             continue

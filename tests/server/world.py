@@ -69,7 +69,7 @@ def pair(everyone, relation, item, other):
 
 def neighbours(everyone, relation, item, floor):
     """Item -> customers of the pair, for all pairs of at least `floor` customers."""
-    found = {}
+    found: dict[str, int] = {}
     for histories in everyone:
         if item in histories[relation.row_signal]:
             for other in histories[relation.column_signal]:

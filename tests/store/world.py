@@ -11,7 +11,8 @@ NOW = 20_400 * DAY_MS + 40_000_000
 """The clock of the tests, ms."""
 
 HOSTILE = (
-    "a:b", "{a}", "a}b{c", "new\nline", "nul\0", "\0", "ä", "🥾" * 60, "x" * 256, "1", "01", "-1", "*", " ", "'\"\\", "\r\n",
+    "a:b", "{a}", "a}b{c", "new\nline", "nul\0", "\0", "ä", "🥾" * 60, "x" * 256, "1", "01", "-1", "*", " ", "'\"\\",
+    "\r\n",
 )  # fmt: skip
 
 
@@ -20,7 +21,7 @@ def clock():
 
 
 def changes_of(events, limits):
-    """What the stream emits for (customer, signal or "erase", items, days ago): one Changes an event; final profiles."""
+    """What the stream emits for (customer, signal or "erase", items, days ago), and the histories it ends with."""
     profiles = {}
     emitted = []
     for customer, signal, items, ago in events:

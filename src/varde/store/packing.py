@@ -53,12 +53,13 @@ def row_items_of(deliveries: Iterable[Delivery]) -> set[str]:
     return found
 
 
-def apply_call(delivery: Delivery, numbers: Numbers, now: int, settings: Settings) -> Command:
+def apply_call(delivery: Delivery, numbers: Numbers, server: str, now: int, settings: Settings) -> Command:
     """The call that applies a delivery once.
 
     Args:
         delivery: all its row items, support items and popular items are of its shard.
         numbers: id -> number of every item in it.
+        server: run id of the Redis server that the numbers come from.
         now: ms; differences of the last `live_days` days are dated as well as added.
         settings: live_days, token_days.
 
@@ -82,7 +83,7 @@ def apply_call(delivery: Delivery, numbers: Numbers, now: int, settings: Setting
         for column, n in cells.items():
             members += numbers[column], n
         batch.add(keys.pairs(relation, number), keys.pairs_day(relation, number, day), day, members)
-    batch.add_stats(delivery.stats)
+    batch.add_stats(shard, delivery.stats)
     weights = []
     for signal, some in delivery.popular:
         entries: list[float] = []
@@ -95,7 +96,7 @@ def apply_call(delivery: Delivery, numbers: Numbers, now: int, settings: Setting
     block, bit = divmod(token.index, keys.TOKEN_BLOCK)
     bitmap = keys.applied(shard, token.run, token.lane, block, token.part)
     payload = msgpack.packb((batch.groups, weights))
-    return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload))
+    return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload, server))
 
 
 class _Batch:
@@ -118,9 +119,9 @@ class _Batch:
         self.keys.append(dated)
         self.groups.append([1, min(max(end, 1), (self._live_days + 2) * DAY_S), *members])
 
-    def add_stats(self, stats: Mapping[str, int]) -> None:
+    def add_stats(self, shard: int, stats: Mapping[str, int]) -> None:
         if stats:
-            self.keys.append(keys.stats())
+            self.keys.append(keys.stats(shard))
             self.groups.append([0, 0, *(part for entry in stats.items() for part in entry)])
 
 

@@ -159,10 +159,14 @@ def all_items(known: Names) -> Reading[dict[str, int]]:
 
 
 def stats() -> Reading[dict[str, int]]:
-    """The stream's counters."""
-    (reply,) = yield [command("HGETALL", keys.stats())]
-    entries = flat(reply)
-    return {name.decode(): int(n) for name, n in zip(entries[::2], entries[1::2], strict=True)}
+    """The stream's counters, summed over the shards. One round trip."""
+    found: dict[str, int] = {}
+    for reply in (yield [command("HGETALL", keys.stats(shard)) for shard in range(keys.SHARDS)]):
+        entries = flat(reply)
+        for name, n in zip(entries[::2], entries[1::2], strict=True):
+            counter = name.decode()
+            found[counter] = found.get(counter, 0) + int(n)
+    return found
 
 
 def _by_shard(entries: Iterable[tuple[int, T]]) -> dict[int, list[T]]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from varde.delivery import Delivery, Recent
@@ -29,6 +30,9 @@ from varde.store.scripts import Command
 from varde.store.supports import SupportTable
 
 T = TypeVar("T")
+
+SERVERS = 4
+"""Lives of a server that one `apply` may meet."""
 
 
 def now_ms() -> int:
@@ -63,6 +67,8 @@ class Store:
         self._clock = clock
         self._names = names or Names()
         self._entropy = entropy
+        self._servers: dict[int, str] = {}
+        """shard -> run id of the server that holds it; apply.lua tells."""
         self._table = SupportTable(self._send, clock, supports_max_age)
 
     @classmethod
@@ -92,13 +98,27 @@ class Store:
         Raises:
             redis.exceptions.RedisError: not reached, or refused; whether it was applied is then unknown: try again.
         """
-        numbers = self._intern(packing.items_of(delivery))
-        (sums,) = self._send([packing.apply_call(delivery, numbers, self._clock(), self._settings)])
+        sums, numbers = self._applied(delivery)
         if sums == 0:
             return False
         changes = packing.support_changes(delivery, numbers)
         self._table.learn((where, number, n) for (where, number), n in zip(changes, sums, strict=True))
         return True
+
+    def _applied(self, delivery: Delivery) -> tuple[Any, packing.Numbers]:
+        """The script's answer and the numbers that it was given, from the server that it ran on."""
+        for _ in range(SERVERS):
+            server = self._servers.get(delivery.shard, "")
+            numbers = self._intern(packing.items_of(delivery))
+            (reply,) = self._send([packing.apply_call(delivery, numbers, server, self._clock(), self._settings)])
+            if not isinstance(reply, bytes):
+                return reply, numbers
+            self._servers[delivery.shard] = reply.decode()
+            if server:
+                self._names.clear()
+                self._table.forget()
+        msg = "Redis was another server each time"
+        raise RedisConnectionError(msg)
 
     def refresh(self, *deliveries: Delivery) -> int:
         """Bring the serving rows that deliveries touch up to date; to be called after every `apply`, repeats too.

@@ -1,0 +1,141 @@
+"""`varde demo`: the whole system on one machine; `--once` plays a bounded input and checks the counts."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from varde.settings import Settings, from_env
+from varde.store.sync import Store
+
+from . import figures, formats, once
+from .process import ChildError
+from .replay import positive, positive_int, publish
+from .simulate import shoppers
+from .system import System, running
+
+OPENING = 3000
+"""Messages of an earlier afternoon that are played at once, so that there is something to see."""
+FIGURES_EVERY_S = 1.0
+LOG_EVERY_S = 5.0
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="varde demo",
+        description="Start Redis, Pub/Sub, the stream, the server and simulated shoppers on this machine; Ctrl-C stops "
+        "everything. With --once, play a bounded input, compare the live counts with the nightly ones pair by pair, "
+        "print one JSON object as the last line, and exit with 0 only if they agree.",
+    )
+    parser.add_argument("--once", action="store_true", help="play a bounded input, check it, exit")
+    parser.add_argument("--data", type=Path, help="a file to play instead of simulated shoppers (with --once)")
+    parser.add_argument("--format", choices=sorted(formats.FORMATS), help="what the file is (see varde replay --help)")
+    parser.add_argument(
+        "--limit",
+        type=positive_int,
+        help=f"at most so many invoices, clicks or lines of the file, or simulated messages ({once.SIMULATED})",
+    )
+    parser.add_argument("--rate", type=positive, default=20.0, help="messages per second of the shoppers (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the shoppers (%(default)s)")
+    parser.add_argument("--port", type=int, default=None, help="of the server (8080, or a free one if that is taken)")
+    parser.add_argument("--warehouse", type=Path, help="keep the warehouse in this DuckDB file (with --once)")
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    """`varde demo` with command line words; the exit code."""
+    parser = _arguments()
+    given = parser.parse_args(argv)
+    if (given.data is None) != (given.format is None):
+        parser.error("--data and --format go together")
+    if given.data is not None and not given.once:
+        parser.error("--data needs --once; varde replay plays a file into a running system")
+    settings = from_env(os.environ)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _once(given, settings) if given.once else _live(given, settings)
+    except (ChildError, once.StalledError, formats.FormatError, OSError) as error:
+        sys.stderr.write(f"varde demo: {error}\n")
+        return 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _once(given: argparse.Namespace, settings: Settings) -> int:
+    now = int(time.time() * 1000)
+    if given.data is not None:
+        played = once.from_file(given.data, given.format, given.limit, now)
+    else:
+        played = once.simulated(given.seed, given.limit or once.SIMULATED, now)
+    summary = once.run(played, once.settings_for(played, settings), given.port or 0, given.warehouse)
+    print(json.dumps(summary))
+    return 0 if summary["agree"] else 1
+
+
+def _live(given: argparse.Namespace, settings: Settings) -> int:
+    print("Starting Redis, Pub/Sub, the stream and the server …", flush=True)
+    with contextlib.ExitStack() as stack:
+        system = stack.enter_context(running(settings, _port(given.port, settings)))
+        store = stack.enter_context(contextlib.closing(Store.from_settings(system.settings)))
+        begun = int(time.time() * 1000) - int(OPENING / given.rate * 1000)
+        opening = itertools.islice(shoppers(given.seed, begun, given.rate), OPENING)
+        publish(opening, system.publisher, system.names.topic)
+        system.varde("simulate", f"--rate={given.rate}", f"--seed={given.seed}", f"--topic={system.names.topic}")
+        _where_to_look(system)
+        try:
+            _show(system, store)
+        except KeyboardInterrupt:
+            print("\nStopping …", flush=True)
+    print("Stopped; nothing was left behind.")
+    return 0
+
+
+def _port(wanted: int | None, settings: Settings) -> int:
+    """The port asked for; otherwise the usual one if it is free, else any."""
+    if wanted is not None:
+        return wanted
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            return 0
+    return settings.port
+
+
+def _where_to_look(system: System) -> None:
+    print(
+        f"\n  page      {system.url}/explore\n"
+        f"  answers   curl '{system.url}/v1/similar/tent-001'\n"
+        f"  reason    curl '{system.url}/v1/explain/tent-001/tent-002'\n"
+        f"  metrics   {system.url}/metrics\n"
+        f"  ({system.kinds})\n\nCtrl-C stops everything.\n",
+        flush=True,
+    )
+
+
+def _show(system: System, store: Store) -> None:
+    """Live figures until interrupted: one changing line on a terminal, a line now and then elsewhere."""
+    terminal = sys.stdout.isatty()
+    every = FIGURES_EVERY_S if terminal else LOG_EVERY_S
+    looks: list[tuple[float, dict[str, Any]]] = [(time.monotonic(), store.stats())]
+    while True:
+        time.sleep(every)
+        system.check()
+        looks.append((time.monotonic(), store.stats()))
+        looks = looks[-10:]
+        (then, before), (now, after) = looks[0], looks[-1]
+        line = str(figures.between(before, after, now - then))
+        print(f"\r\x1b[K{line}" if terminal else line, end="" if terminal else "\n", flush=True)

@@ -1,0 +1,206 @@
+"""`varde demo --once`: a bounded input through the whole system, then live against nightly counts, pair by pair."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from varde.batch import main as nightly
+from varde.batch.loader import Loader
+from varde.batch.warehouse import segment
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.freshness import quantile
+from varde.history import DAY_MS
+from varde.pairs import Relation
+from varde.progress import settled, under_way
+from varde.settings import Settings
+from varde.store.sync import Store
+
+from . import figures, formats, landing
+from .messages import Message, shift
+from .progress import Meter
+from .pubsub import drain
+from .replay import publish
+from .simulate import shoppers
+from .system import System, running
+
+POLL_S = 0.1
+STALLED_S = 180.0
+ANSWERS_WITHIN_S = 30.0
+ITEMS_ASKED = 20
+SIMULATED = 5000
+"""Messages of a run without a file."""
+SIMULATED_PER_S = 20.0
+
+
+class StalledError(RuntimeError):
+    """The system made no progress for STALLED_S seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What is played: `messages()` starts anew each time; `span_days` is how far it reaches back from its end."""
+
+    messages: Callable[[], Iterator[Message]]
+    span_days: int
+
+
+def from_file(path: Path, form: str, limit: int | None, now: int) -> Input:
+    """A file, with its event times shifted so that the last one is now.
+
+    Raises:
+        FormatError: the file is not of this format.
+        OSError: it cannot be read.
+    """
+    times = [message.time for message in formats.read(form, path, limit)]
+    if not times:
+        return Input(lambda: iter(()), 1)
+    by = now - max(times)
+    return Input(lambda: shift(formats.read(form, path, limit), by), (max(times) - min(times)) // DAY_MS + 1)
+
+
+def simulated(seed: int, limit: int, now: int) -> Input:
+    """Shoppers, as if the last of their messages came now."""
+    start = now - int(limit / SIMULATED_PER_S * 1000)
+    return Input(lambda: itertools.islice(shoppers(seed, start, SIMULATED_PER_S), limit), 1)
+
+
+def settings_for(given: Input, settings: Settings) -> Settings:
+    """A window that holds the whole input, with a day to spare at both ends: the check is of every event."""
+    return replace(settings, window_days=max(settings.window_days, given.span_days + 2))
+
+
+def run(given: Input, settings: Settings, port: int, warehouse: Path | None = None) -> dict[str, Any]:
+    """Play the input and compare; the summary, whose `agree` says whether all is well.
+
+    Raises:
+        ChildError, StalledError: a part failed or stopped making progress.
+    """
+    with tempfile.TemporaryDirectory(prefix="varde-warehouse-") as folder, running(settings, port) as system:
+        landing.prepare(system)
+        with closing(Store.from_settings(system.settings)) as store:
+            begun = time.monotonic()
+            with Meter("publish") as meter:
+                sent = publish(given.messages(), system.publisher, system.names.topic, progress=meter.count)
+            _wait_until_processed(system, store, sent.messages)
+            seconds = time.monotonic() - begun
+            file = warehouse or Path(folder) / "warehouse.duckdb"
+            outcome, landed = _nightly(system, store, file, sent.messages)
+            sys.stderr.write(nightly.table(outcome) + "\n")
+            differing = _answers_that_differ(system, outcome)
+            dead = sum(1 for _ in drain(system.subscriber, system.names.dead_letters_subscription))
+            stats = store.stats()
+    return _summary(sent.messages, landed, seconds, stats, outcome, differing, dead)
+
+
+def _wait_until_processed(system: System, store: Store, expected: int) -> None:
+    before: figures.Stats = {}
+    last = time.monotonic()
+    with Meter("stream") as meter:
+        while not settled(before, expected):
+            system.check()
+            stats = store.stats()
+            if stats != before:
+                meter.count(figures.processed(stats) - figures.processed(before))
+                meter.part(figures.processed(stats) / expected)
+                before, last = stats, time.monotonic()
+            elif time.monotonic() - last > STALLED_S:
+                msg = (
+                    f"no progress any more: {figures.processed(stats):,} of {expected:,} messages, "
+                    f"{under_way(stats):,} elements under way"
+                )
+                raise StalledError(msg)
+            time.sleep(POLL_S)
+
+
+def _nightly(system: System, store: Store, file: Path, expected: int) -> tuple[nightly.Outcome, int]:
+    tables = segment.event_tables(system.settings.events)
+    with DuckDBWarehouse(file, tables) as warehouse:
+        with Meter("warehouse") as meter:
+            loader = Loader(warehouse, system.settings.mapping)
+            landed = landing.land(system, loader, expected, meter.count)
+        as_of = int(time.time() * 1000)
+        return nightly.reconcile(warehouse, store, system.settings, as_of), landed
+
+
+def _answers_that_differ(system: System, outcome: nightly.Outcome) -> tuple[int, int]:
+    """(neighbours asked for over HTTP, those whose customers differ from the nightly count), once they settle."""
+    expected = list(_popular_rows(outcome, system.settings.min_customers))
+    deadline = time.monotonic() + ANSWERS_WITHIN_S
+    while True:
+        asked = wrong = 0
+        for relation, item, counts in expected:
+            shown = _similar(system.url, relation, item)
+            asked += len(shown)
+            wrong += sum(1 for neighbour, n in shown.items() if counts.get(neighbour) != n)
+            wrong += not shown
+        if not wrong or time.monotonic() > deadline:
+            return asked, wrong
+        time.sleep(POLL_S)
+
+
+def _popular_rows(outcome: nightly.Outcome, floor: int) -> Iterator[tuple[Relation, str, dict[str, int]]]:
+    """The rows of the items with most customers, of those that have a neighbour to show."""
+    for relation in Relation:
+        rows = [(item, dict(cells)) for item, cells in outcome.night.rows(relation)]
+        shown = [(item, cells) for item, cells in rows if max(cells.values(), default=0) >= floor]
+        shown.sort(key=lambda row: (-sum(row[1].values()), row[0]))
+        yield from ((relation, item, cells) for item, cells in shown[:ITEMS_ASKED])
+
+
+def _similar(url: str, relation: Relation, item: str) -> dict[str, int]:
+    path = f"{url}/v1/similar/{urllib.parse.quote(item, safe='')}?relation={relation.label}&n=20"
+    with urllib.request.urlopen(path, timeout=10) as answer:  # noqa: S310 - the address of our own server
+        body = json.load(answer)
+    if body["rung"] != "pairs":
+        return {}
+    return {entry["id"]: entry["customers"] for entry in body["items"]}
+
+
+def _summary(
+    messages: int,
+    landed: int,
+    seconds: float,
+    stats: figures.Stats,
+    outcome: nightly.Outcome,
+    answers: tuple[int, int],
+    dead: int,
+) -> dict[str, Any]:
+    drift = outcome.drift
+    asked, wrong = answers
+    return {
+        "events": messages,
+        "rejected": figures.rejected(stats),
+        "ignored": sum(n for name, n in stats.items() if name.startswith("ignored:")),
+        "dead_letters": dead,
+        "warehoused": landed,
+        "customers": outcome.night.customers,
+        "items": len(outcome.night.incidence.items),
+        "pairs": sum(found.compared for found in drift.pairs.values()),
+        "pairs_compared": drift.pairs_compared,
+        "pairs_different": drift.pairs_different,
+        "supports_different": drift.supports_different,
+        "answers_compared": asked,
+        "answers_different": wrong,
+        "freshness_p50_s": quantile(stats, 0.5),
+        "freshness_p99_s": quantile(stats, 0.99),
+        "events_per_s": round(messages / seconds, 1),
+        "seconds": round(seconds, 1),
+        "agree": bool(
+            drift.pairs_different == 0
+            and drift.supports_different == 0
+            and wrong == 0
+            and dead == figures.rejected(stats)
+            and landed >= messages
+        ),
+    }

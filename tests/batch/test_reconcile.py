@@ -1,0 +1,154 @@
+"""`varde reconcile` from messages to the comparison, against a real Redis filled by the core's own transitions."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from varde.batch import main
+from varde.batch.loader import Loader
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.delivery import Pane, split
+from varde.history import Signal
+from varde.pairs import NOBODY, Counts, Histories, difference
+from varde.settings import Settings, SettingsError
+from varde.store.sync import Store
+
+NOW = 1_767_225_600_000
+CUSTOMERS = {f"u{n}": (f"p{n % 3}", f"p{n % 5 + 3}", f"hostile\n{{{n % 2}}}") for n in range(12)}
+
+
+def messages() -> list[bytes]:
+    found = []
+    for n, (user, items) in enumerate(CUSTOMERS.items()):
+        common = {"userId": user, "timestamp": NOW + n, "type": "track"}
+        for item in items:
+            found.append(common | {"event": "Product Viewed", "properties": {"product_id": item}})
+        bought = {"products": [{"product_id": item} for item in items[:2]]}
+        found.append(common | {"event": "Order Completed", "properties": bought})
+    return [orjson.dumps(said) for said in found]
+
+
+def live_counts() -> Counts:
+    counts = Counts()
+    for n, items in enumerate(CUSTOMERS.values()):
+        held = Histories(view=dict.fromkeys(items, NOW + n), purchase=dict.fromkeys(items[:2], NOW + n))
+        counts.add(difference(NOBODY, held, NOW // 86_400_000))
+    return counts
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    path = tmp_path / "warehouse.duckdb"
+    with DuckDBWarehouse(path) as opened:
+        loader = Loader(opened)
+        for data in messages() * 2:
+            loader.add(data, NOW + 1000)
+        loader.flush()
+    return path
+
+
+def apply(settings: Settings, counts: Counts, run: str) -> None:
+    with closing(Store.from_settings(settings)) as store:
+        for delivery in split(Pane(counts=counts), run, 0, 0, 1000):
+            assert store.apply(delivery)
+
+
+def test_the_same_messages_agree(settings: Settings, warehouse: Path) -> None:
+    apply(settings, live_counts(), "live")
+    steps: list[str] = []
+    outcome = main.run(settings, warehouse, None, steps.append)
+    assert outcome.night.as_of == NOW + 1000
+    figures = outcome.figures()
+    assert figures["pairs_different"] == figures["supports_different"] == 0
+    assert figures["pairs_compared"] > 20
+    assert figures["customers"] == len(CUSTOMERS)
+    assert figures["pairs"]["viewed_bought"]["compared"] > 0
+    assert {"messages", "histories", "pairs", "also_viewed", "viewed_bought"} <= set(steps)
+    assert outcome.night.rows_of["messages"] == len(messages()), "duplicates are gone"
+
+
+def test_one_lost_customer_is_found(settings: Settings, warehouse: Path) -> None:
+    counts = live_counts()
+    gone = Histories(view=dict.fromkeys(("p0", "p3"), NOW))
+    counts.add(difference(gone, NOBODY, NOW // 86_400_000))
+    apply(settings, counts, "live")
+    outcome = main.run(settings, warehouse)
+    found = outcome.drift.pairs["also_viewed"]
+    assert found.different == 2
+    assert {(d.item, d.other, d.nightly - d.live) for d in found.worst} == {("p0", "p3", 1), ("p3", "p0", 1)}
+    assert outcome.drift.supports["view"].different == 3, "p0, p3, and the number of customers"
+    assert outcome.drift.supports["any"].different == 1
+    shown = main.table(outcome)
+    assert 'also_viewed: "p0" "p3": live' in shown
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"VARDE_{name.upper()}", value)
+
+
+def test_command(
+    settings: Settings, warehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(monkeypatch, redis_url=settings.redis_url)
+    assert main.command(["--warehouse", str(warehouse), "--as-of", "2026-01-02T00:00:00Z"]) == 1
+    out, progress = capsys.readouterr()
+    figures: dict[str, Any] = orjson.loads(out.splitlines()[-1])
+    assert figures["as_of"] == NOW + 86_400_000
+    assert figures["pairs_different"] == figures["pairs_compared"] > 0, "nothing is live"
+    assert "histories" in progress
+    apply(settings, live_counts(), "live")
+    assert main.command(["--warehouse", str(warehouse)]) == 0
+
+
+def test_command_says_what_is_wrong(
+    tmp_path: Path, warehouse: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(monkeypatch, redis_url=settings.redis_url)
+    assert main.command(["--warehouse", str(tmp_path / "none")]) == 2
+    assert "no such file" in capsys.readouterr().err
+    DuckDBWarehouse(tmp_path / "empty").close()
+    assert main.command(["--warehouse", str(tmp_path / "empty")]) == 2
+    assert "holds no messages" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main.command(["--warehouse", str(warehouse), "--as-of", "yesterday"])
+    environment(monkeypatch, item_keys="parent_id")
+    with pytest.raises(SettingsError, match=r"^VARDE_ITEM_KEYS: .*parent_id"):
+        main.command(["--warehouse", str(warehouse)])
+
+
+def test_own_events_and_carts_are_read(settings: Settings, tmp_path: Path) -> None:
+    own = Settings(redis_url=settings.redis_url, events=(("Trail Opened", Signal.CART),))
+    path = tmp_path / "own"
+    with DuckDBWarehouse(path) as opened:
+        loader = Loader(opened, own.mapping)
+        said = {"type": "track", "event": "Trail Opened", "anonymousId": "a", "properties": {"sku": "s"}}
+        loader.add(orjson.dumps(said), NOW)
+        loader.flush()
+    assert main.run(own, path).night.supports == {Signal.CART: {"": 1, "s": 1}, 3: {"": 1}}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_and_elsewhere() -> None:
+    for out, shown in ((Terminal(), "\r\x1b[Kone 1\r\x1b[Ktwo 1\r\x1b[Ktwo 100\r\x1b[K"), (io.StringIO(), "one\ntwo\n")):
+        progress = main.Progress(out)
+        progress("one")
+        for _ in range(150):
+            progress("two")
+        progress.done()
+        assert out.getvalue() == shown

@@ -1,0 +1,151 @@
+"""Small worlds of Segment messages with every trap in them, and what they mean by the core's own definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+
+from varde import events, history, pairs, profile
+from varde.events import Erasure, IdentityLink, Interaction, Mapping
+from varde.history import DAY_MS, Limits, Signal
+from varde.pairs import Counts, Histories
+
+DAY = 20_454  # 2026-01-01
+AS_OF = DAY * DAY_MS + 3_600_000
+RECEIVED = AS_OF + 3 * DAY_MS
+WINDOW_DAYS = 2
+START = (DAY - WINDOW_DAYS) * DAY_MS
+
+Message = dict[str, Any]
+
+users = st.sampled_from([None, "u1", None, "u2", "u3", 4, ""])
+anonymous = st.sampled_from(["a1", "a2", "u1", "a1", None])
+times = st.one_of(
+    st.sampled_from([START - 1, START, START + 1, AS_OF - 1, AS_OF, AS_OF + 1, AS_OF - DAY_MS]),
+    st.integers(START, AS_OF),
+    st.integers(AS_OF - 5, AS_OF),
+)
+plain = st.sampled_from(["a", "b", "c", "Z"])
+odd = st.sampled_from(["a", "b", "Z", "å", "c", "7", 7, 8, 2**53, "", None, 9.5, True, "x" * 257, "n\0", '"', "null"])
+ids = st.one_of(plain, plain, plain, odd)
+product = st.fixed_dictionaries({}, optional={"product_id": ids, "sku": ids, "variant": ids})
+listed = st.fixed_dictionaries({}, optional={"product_id": ids, "sku": ids, "id": ids, "variant": ids})
+products = st.one_of(
+    st.lists(st.one_of(listed, listed, listed, st.sampled_from([None, 5, "text", []])), max_size=4),
+    st.lists(listed, max_size=4).map(lambda found: orjson.dumps(found).decode()),
+    listed,
+    listed.map(lambda found: orjson.dumps(found).decode()),
+    st.sampled_from([None, "", "[507f1, 505bd]", '[{"sku": "a"}, {"sk', "null", '"a"', 7]),
+)
+
+
+@st.composite
+def message(draw: st.DrawFn) -> Message:
+    kind = draw(st.sampled_from(["view", "view", "view", "order", "order", "order", "cart", "call", "call", "alias", "delete", "delete"]))
+    said: Message = {"userId": draw(users), "anonymousId": draw(anonymous), "timestamp": draw(times)}
+    if kind == "view":
+        said |= {"type": "track", "event": draw(st.sampled_from(["Product Viewed", "viewed product", "Trail Opened"]))}
+        said["properties"] = draw(product)
+    elif kind == "cart":
+        said |= {"type": "track", "event": "Product Added", "properties": draw(product)}
+    elif kind == "order":
+        said |= {"type": "track", "event": draw(st.sampled_from(["Order Completed", "Completed Order"]))}
+        said["properties"] = {"products": draw(products)}
+    elif kind == "call":
+        said["type"] = draw(st.sampled_from(["identify", "page", "screen", "group", "track", "nonsense"]))
+    elif kind == "alias":
+        said |= {"type": "alias", "previousId": draw(st.one_of(anonymous, users))}
+    else:
+        said |= {"type": "delete", "userId": draw(st.sampled_from(["u1", "u2", "u1", 4, None]))}
+    return said
+
+
+@st.composite
+def world(draw: st.DrawFn) -> list[tuple[bytes, int]]:
+    """(message, time of the queue), some of them several times, in any order."""
+    found = draw(st.lists(message(), min_size=3, max_size=25))
+    once = [orjson.dumps(said | {"messageId": f"m{n}"}) for n, said in enumerate(found)]
+    again = draw(st.lists(st.sampled_from(once), max_size=4))
+    return [(data, RECEIVED + n) for n, data in enumerate(draw(st.permutations(once + again)))]
+
+
+MAPPING = Mapping(custom_events=(("Trail Opened", Signal.VIEW),))
+
+
+def meanings(messages: Iterable[tuple[bytes, int]], mapping: Mapping) -> list[events.Event]:
+    """What the parser makes of the messages, up to AS_OF, ordered by event time (and links by user id)."""
+    found: list[events.Event] = []
+    for data, received_at in messages:
+        parsed = events.parse(data, received_at, mapping)
+        if isinstance(parsed, events.Rejected):
+            found += [parsed.link] if parsed.link else []
+        else:
+            found += parsed
+    kept = [event for event in found if event.time <= AS_OF]
+    return sorted(kept, key=lambda e: (e.time, e.user_id if isinstance(e, IdentityLink) else ""))
+
+
+Totals = tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]
+
+
+def brute_force(found: Sequence[events.Event], limits: Limits) -> Totals:
+    """The definition: resolve, erase, `history.of`, `pairs.count`."""
+    owner: dict[str, str] = {}
+    erased: dict[str, int] = {}
+    for event in found:
+        if isinstance(event, IdentityLink):
+            owner.setdefault(event.anonymous_id, event.user_id)
+        elif isinstance(event, Erasure):
+            erased[event.user_id] = max(event.time, erased.get(event.user_id, -1))
+    entries: dict[tuple[str, str], dict[Signal, list[tuple[str, int]]]] = {}
+    for event in found:
+        if not isinstance(event, Interaction):
+            continue
+        user = event.user_id if event.user_id is not None else owner.get(event.anonymous_id or "")
+        customer = ("u", user) if user is not None else ("a", event.anonymous_id or "")
+        if user is None or event.time > erased.get(user, -1):
+            mine = entries.setdefault(customer, {}).setdefault(event.signal, [])
+            mine += [(item, event.time) for item in event.items]
+    start = limits.window_start(AS_OF)
+    everyone = [
+        Histories(*(history.of(by_signal.get(signal, []), limits.cap, start) for signal in Signal))
+        for by_signal in entries.values()
+    ]
+    return pairs.count(everyone).totals()
+
+
+def stream_fold(found: Sequence[events.Event], limits: Limits) -> Totals:
+    """The stream's transitions, one event after another."""
+    known: dict[str, profile.Profile] = {}
+    unknown: dict[str, profile.Profile] = {}
+    total = Counts()
+
+    def take(where: dict[str, profile.Profile], key: str, step: profile.Step) -> profile.Step:
+        where[key] = step.profile
+        total.add(step.changes)
+        return step
+
+    def seen(where: dict[str, profile.Profile], key: str, happened: Histories) -> None:
+        take(where, key, profile.seen(where.get(key, profile.EMPTY), happened, limits, AS_OF))
+
+    for event in found:
+        if isinstance(event, Erasure):
+            mine = known.get(event.user_id, profile.EMPTY)
+            take(known, event.user_id, profile.erase(mine, event.time, AS_OF, limits))
+        elif isinstance(event, IdentityLink):
+            theirs = unknown.get(event.anonymous_id, profile.EMPTY)
+            step = take(unknown, event.anonymous_id, profile.link(theirs, event.user_id, event.time, AS_OF, limits))
+            if step.handed_over:
+                seen(known, event.user_id, step.handed_over)
+        else:
+            happened = profile.interaction(event.signal, event.items, event.time)
+            linked = unknown.get(event.anonymous_id or "", profile.EMPTY).linked if event.user_id is None else None
+            user = event.user_id if event.user_id is not None else linked
+            if user is not None:
+                seen(known, user, happened)
+            else:
+                seen(unknown, event.anonymous_id or "", happened)
+    return total.totals()

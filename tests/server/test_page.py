@@ -1,0 +1,168 @@
+"""The page at /explore in a real Chromium, on a real Redis that changes while it is open."""
+
+import asyncio
+import re
+import shutil
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from varde.pairs import Histories
+from varde.settings import Settings
+from varde.store.sync import Store
+
+from .outdoor import shoppers
+from .world import NOW, fill
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SEEN_MS = 20_000
+TENT, PEGS, FRESH = "tent-aurora-2p", "tent-pegs-titanium", "lantern-brand-new"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: the page cannot be tried")
+
+
+@pytest.fixture
+def store(frail):
+    store = Store.from_settings(Settings(redis_url=frail.url), clock=lambda: NOW)
+    fill(store, shoppers(600), "shop", stats={"events": 4821, "rejected": 3, "customers": 600, "items": 35})
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def server(serve, frail, store):
+    return await serve(Settings(redis_url=frail.url, deadline_ms=5000))
+
+
+@pytest.fixture
+async def page(server):
+    """The page, and a failure of the test for anything the browser complains about."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = await (await browser.new_context()).new_page()
+        complaints = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+        await page.goto(str(server.make_url("/explore")))
+        yield page
+        await browser.close()
+        assert [text for text in complaints if "ERR_ABORTED" not in text] == []
+
+
+def row(page, item):
+    return page.locator(f'#neighbours > li[data-item="{item}"]')
+
+
+async def choose(page, item):
+    await page.get_by_label("Item", exact=True).fill(item)
+    await page.get_by_role("button", name="Show", exact=True).click()
+
+
+async def test_a_chosen_item_shows_its_neighbours_in_the_order_of_the_answer(page, server):
+    await choose(page, TENT)
+    await expect(page.get_by_role("heading", name=f"Customers who viewed {TENT} also viewed")).to_be_visible()
+    answer = await (await server.get(f"/v1/similar/{TENT}?n=20")).json()
+    await expect(page.locator("#neighbours .name")).to_have_text([entry["id"] for entry in answer["items"]])
+    await expect(page.locator("#neighbours .count")).to_have_text(
+        [str(entry["customers"]) for entry in answer["items"]]
+    )
+    await expect(page.locator("#rung")).to_have_text("from pairs")
+    await expect(page.locator("#figures")).to_contain_text("4,821")
+
+
+async def test_a_pair_that_is_completed_while_the_page_is_open_appears(page, store):
+    await choose(page, TENT)
+    await expect(row(page, PEGS)).to_be_visible()
+    await expect(row(page, FRESH)).to_have_count(0)
+    before = int(await row(page, PEGS).locator(".count").inner_text())
+    await page.evaluate("window.stayed = true")
+
+    lately = [Histories(view={TENT: NOW, FRESH: NOW, PEGS: NOW}) for _ in range(40)]
+    await asyncio.to_thread(fill, store, lately, "later")
+
+    await expect(row(page, FRESH).locator(".count")).to_have_text("40", timeout=SEEN_MS)
+    await expect(row(page, PEGS).locator(".count")).to_have_text(str(before + 40))
+    await expect(row(page, PEGS)).to_have_class(re.compile("changed"))
+    assert await page.evaluate("window.stayed")  # no reload
+
+
+async def test_why_opens_the_evidence_and_keeps_it_open(page, server):
+    await choose(page, TENT)
+    why = page.get_by_role("button", name=f"Why {PEGS}?")
+    await why.click()
+    answer = await (await server.get(f"/v1/explain/{TENT}/{PEGS}")).json()
+    await expect(row(page, PEGS).locator(".because")).to_contain_text(answer["text"])
+    async with page.expect_response("**/v1/explain/**"):  # the next round asks again
+        pass
+    await expect(row(page, PEGS).locator(".because")).to_be_visible()
+    await expect(why).to_have_attribute("aria-expanded", "true")
+    await why.click()
+    await expect(row(page, PEGS).locator(".because")).to_be_hidden()
+
+
+async def test_the_keyboard_is_enough_and_focus_survives_the_rounds(page):
+    await page.get_by_label("Item", exact=True).focus()
+    await page.keyboard.type(TENT)
+    await page.keyboard.press("Enter")
+    await expect(row(page, PEGS)).to_be_visible()
+    await page.get_by_role("button", name=f"Why {PEGS}?").focus()
+    await page.keyboard.press("Enter")
+    await expect(row(page, PEGS).locator(".because")).to_be_visible()
+    for _ in range(2):
+        async with page.expect_response("**/v1/similar/**"):
+            pass
+    assert await page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Why {PEGS}?"
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")  # the name beside it walks on
+    await expect(page.locator("#heading")).to_contain_text(PEGS)
+
+
+async def test_the_view_is_in_the_address(page, server):
+    await choose(page, TENT)
+    await page.get_by_label("Relation").select_option("also_bought")
+    await page.get_by_label("Ranking").select_option("count")
+    await expect(page.locator("#heading")).to_have_text(f"Customers who bought {TENT} also bought")
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.locator("#heading")).to_have_text(f"Customers who bought {TENT} also bought")
+    assert await other.get_by_label("Ranking").input_value() == "count"
+    await page.go_back()
+    await expect(page.get_by_label("Ranking")).to_have_value("llr")
+
+
+async def test_popular_items_are_offered(page):
+    await page.locator("#popular button", has_text="boots-fjell-gtx-43").click()
+    await expect(page.locator("#heading")).to_contain_text("boots-fjell-gtx-43")
+    assert await page.locator("#known option").count() >= 30
+
+
+async def test_an_item_id_that_looks_like_markup_is_only_text(page, store):
+    hostile = '"><img src=x onerror=window.broken=1>/%2F'
+    await asyncio.to_thread(fill, store, [Histories(view={TENT: NOW, hostile: NOW}) for _ in range(90)], "hostile")
+    await choose(page, TENT)
+    name = page.locator("#neighbours .name", has_text="onerror")
+    await expect(name).to_have_text(hostile)
+    await name.click()
+    await expect(page.locator("#heading")).to_contain_text(hostile)
+    await expect(page.locator("#neighbours .name").first).to_have_text(TENT)
+    assert await page.evaluate("window.broken") is None
+
+
+async def test_an_unknown_item_says_so(page):
+    await choose(page, "no-such-thing")
+    await expect(page.locator("#rung")).to_have_text("popular items")
+    await expect(page.locator("#note")).to_contain_text("most popular")
+
+
+async def test_the_policy_lets_nothing_in_but_its_own_files(server):
+    for path, kind in (("/explore", "text/html"), ("/explore.js", "text/javascript"), ("/explore.css", "text/css")):
+        response = await server.get(path)
+        assert response.status == 200
+        assert response.content_type == kind
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+    html = await (await server.get("/explore")).text()
+    assert not re.search(r"<style|style=|\son\w+=|<script(?! src)", html)
+    assert re.findall(r'<option value="(\w+)">', html)[-3:] == ["llr", "cosine", "count"]

@@ -1,0 +1,133 @@
+"""Google's own SQL engine (the `zetasql` wheel) as the judge of what a query returns on BigQuery."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from varde.batch.warehouse import Parameter, Parameters
+from varde.batch.warehouse.segment import CALL_TABLES, EVENT_COLUMNS, TIMESTAMP
+
+Row = dict[str, Any]
+
+_MESSAGE = {
+    "signal": pa.int64(), "message_id": pa.string(), "user_id": pa.string(), "anonymous_id": pa.string(),
+    "time": pa.int64(),
+}  # fmt: skip
+OWN: dict[str, Mapping[str, pa.DataType]] = {
+    "erasure_requests": {"user_id": pa.string(), "time": pa.int64()},
+    "messages": _MESSAGE | dict.fromkeys(("product_id", "sku", "variant", "products"), pa.string()),
+    "interactions": _MESSAGE | {"item": pa.string()},
+    "identity": {"anonymous_id": pa.string(), "user_id": pa.string(), "time": pa.int64()},
+    "erasures": {"user_id": pa.string(), "time": pa.int64()},
+    "histories": {"customer": pa.string(), "signal": pa.int64(), "item": pa.string(), "time": pa.int64()},
+}
+"""Columns of our own tables: what the steps of the night hand to one another."""
+
+STANDARD = {
+    **{f"segment.{name}": columns for name, columns in CALL_TABLES.items()},
+    **{f"segment.{name}": EVENT_COLUMNS for name in ("product_viewed", "product_added", "order_completed")},
+    **{f"varde.{name}": columns for name, columns in OWN.items()},
+}
+"""Every table that a query names."""
+
+
+def columns_of(table: str) -> Mapping[str, pa.DataType]:
+    """Declared columns; a table that is not standard is one of an event."""
+    return STANDARD.get(table, EVENT_COLUMNS)
+
+
+class GoogleSql:
+    """Runs BigQuery SQL over tables in memory."""
+
+    def __init__(self) -> None:
+        wasmtime = pytest.importorskip("wasmtime", reason="needs the zetasql wheel (Google's SQL engine)")
+
+        class CachingConfig(wasmtime.Config):  # type: ignore[misc, name-defined]
+            """Compiling the engine takes half a minute; wasmtime keeps the result when asked to."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.cache = True
+
+        original, wasmtime.Config = wasmtime.Config, CachingConfig
+        try:
+            pytest.importorskip("zetasql", reason="needs the zetasql wheel (Google's SQL engine)")
+            from zetasql import api, types  # noqa: PLC0415 - optional, and the engine starts on import
+
+            types.TypeKind  # noqa: B018 - a wheel without it is not the one we know
+            self._api, self._types = api, types
+            self._language = types.LanguageOptions.maximum_features()
+            self.run("SELECT 1 AS one", {}, {})
+        finally:
+            wasmtime.Config = original
+
+    def run(self, sql: str, parameters: Parameters, tables: Mapping[str, Sequence[Row]]) -> list[Row]:
+        """The rows of a query, in no particular order.
+
+        Args:
+            sql: BigQuery SQL.
+            parameters: values of @names.
+            tables: rows of `dataset.table`; times are ms. Columns that no row has are NULL.
+        """
+        kinds = self._types.TypeKind
+        text = re.sub(r"^--.*$|\s\s--\s.*$", "", sql, flags=re.MULTILINE)
+        catalog = self._api.CatalogBuilder("test")
+        content, steps = {}, []
+        for table in sorted({*re.findall(r"\b((?:segment|varde)\.\w+)", text.replace("`", ""))}):
+            flat, declared = table.replace(".", "_"), columns_of(table)
+            builder = self._api.TableBuilder(f"raw_{flat}")
+            for column, type_ in declared.items():
+                builder.add_column(column, kinds.TYPE_STRING if type_ == pa.string() else kinds.TYPE_INT64)
+            catalog.add_table(builder.build())
+            content[f"raw_{flat}"] = self._api.create_table_content(
+                [[_value(row.get(c), t) for c, t in declared.items()] for row in tables.get(table, [])]
+            )
+            steps.append(f"{flat} AS ({_typed(flat, declared)})")
+        text = re.sub(r"`?\b(segment|varde)`?\.`?(\w+)`?", r"\1_\2", text).strip()
+        text = re.sub(r"@(\w+)", lambda m: _literal(parameters[m[1]]), text)
+        if steps:
+            text = f"WITH {', '.join(steps)}{',' + text[4:] if text.upper().startswith('WITH') else ' ' + text}"
+        builtin = self._types.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
+        options = self._types.AnalyzerOptions(language_options=self._language)
+        options.default_timezone = "UTC"
+        prepared = self._api.PreparedQuery.builder().set_sql(text).set_analyzer_options(options)
+        prepared.set_catalog(catalog.with_builtin_functions(builtin).build())
+        with prepared.set_table_content(content).prepare() as query:
+            names = [column.name for column in query.columns]
+            content_found = query.execute().content.table_data
+            found = content_found.row if content_found else []
+            return [dict(zip(names, map(_python, row.cell), strict=True)) for row in found]
+
+
+def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
+    """A table with its times as TIMESTAMP (the wheel takes none) and Segment's partition column."""
+    times = [column for column, type_ in declared.items() if type_ == TIMESTAMP]
+    if not times:
+        return f"SELECT * FROM raw_{flat}"  # noqa: S608 - names of our own
+    replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
+    partition = "TIMESTAMP_TRUNC(TIMESTAMP_MICROS(loaded_at), DAY) AS _PARTITIONTIME"
+    return f"SELECT * REPLACE ({replaced}), {partition} FROM raw_{flat}"  # noqa: S608 - names of our own
+
+
+def _value(value: Any, type_: pa.DataType) -> Any:
+    return value * 1000 if type_ == TIMESTAMP and value is not None else value
+
+
+def _literal(value: Parameter) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"[{', '.join(map(_literal, value))}]"
+
+
+def _python(value: Any) -> Any:
+    for name in ("int64_value", "string_value", "bool_value", "double_value"):
+        if value.HasField(name) if hasattr(value, "HasField") else getattr(value, name, None) is not None:
+            return getattr(value, name)
+    return None

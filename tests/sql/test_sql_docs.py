@@ -1,0 +1,46 @@
+"""docs/sql.md and sql/ say the same, both ways; and every header holds what it must."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from varde.batch import nightly
+from varde.batch.warehouse import dialect, lint, queries
+
+DOC = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### ", DOC, flags=re.MULTILINE)[1:]}
+
+
+def test_the_same_queries() -> None:
+    assert set(SECTIONS) == set(queries.names())
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_parameters_and_columns(name: str) -> None:
+    tree = queries.parse(queries.text(name))
+    parameters = re.search(r"^Parameters: (.*)$", SECTIONS[name], re.MULTILINE)
+    columns = re.search(r"^Columns: (.*)$", SECTIONS[name], re.MULTILINE)
+    assert parameters and columns
+    assert set(re.findall(r"`@(\w+)`", parameters[1])) == queries.parameters(tree)
+    assert re.findall(r"`(\w+)`", columns[1]) == tree.named_selects
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_headers(name: str) -> None:
+    header = "\n".join(line for line in queries.text(name).splitlines() if line.startswith("--"))
+    assert re.match(r"-- Grain: one row\b.*", header)
+    declared = header.partition("-- Parameters: ")[2].partition("-- Source:")[0]
+    assert set(re.findall(r"@(\w+)", declared)) == queries.parameters(queries.parse(queries.text(name)))
+    assert "-- Source: " in header
+
+
+def test_rewrites_and_bans_are_listed() -> None:
+    rewrites = DOC.partition("## What runs it on DuckDB")[2].partition("## What is refused")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", rewrites, re.MULTILINE)) == {r.__name__ for r in dialect.REWRITES}
+    refused = DOC.partition("## What is refused")[2]
+    assert set(re.findall(r"`([A-Z_]+)`", refused.partition("\n\n## ")[0])) >= set(lint.BANNED)
+
+
+def test_the_steps_of_the_night_are_queries() -> None:
+    assert set(nightly.STEPS) <= set(queries.names())

@@ -1,0 +1,107 @@
+"""sql/*.sql, case by case, on DuckDB and on Google's own engine. A case is a YAML file in the folder of its query:
+`params`, `tables` (rows; columns that no row names do not exist on DuckDB), `expect` (rows in any order; columns left out
+are NULL), and `custom_events` where the shop has some. Dates stand for ms since the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from .googlesql import GoogleSql, Row, columns_of
+
+from varde import timestamps
+from varde.batch.warehouse import queries, source
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.batch.warehouse.segment import TIMESTAMP, event_tables
+from varde.history import Signal
+
+HERE = Path(__file__).parent
+CASES = sorted(HERE.glob("*/*.yaml"))
+DATES = ("time", "window_start", "as_of", "links_since", "received_at", "loaded_at", "timestamp")
+
+
+class Loader(yaml.SafeLoader):
+    """YAML without its own dates: they would lose the zone."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def in_ms(entry: dict[str, Any]) -> Row:
+    return {k: timestamps.read(v) if k in DATES and isinstance(v, str) else v for k, v in entry.items()}
+
+
+class Case:
+    def __init__(self, path: Path) -> None:
+        read = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - derived from SafeLoader
+        self.query = path.parent.name
+        self.params = in_ms(read.pop("params"))
+        self.tables: dict[str, list[Row]] = {t: [in_ms(row) for row in rows] for t, rows in read.pop("tables").items()}
+        self.expect = [in_ms(row) for row in read.pop("expect")]
+        events = read.pop("custom_events", {})
+        self.event_tables = event_tables(tuple((name, Signal[signal.upper()]) for name, signal in events.items()))
+        assert not read, f"{path}: unknown entries {sorted(read)}"
+
+
+def arrow(table: str, rows: list[Row]) -> pa.Table:
+    declared = columns_of(table)
+    names = [name for name in declared if any(name in row for row in rows) or table.startswith("varde.")]
+    assert all(row.keys() <= set(names) for row in rows), f"{table}: a column that is not declared"
+    columns = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        if declared[name] == TIMESTAMP:
+            columns.append(pa.array(values, pa.timestamp("ms", tz="UTC")).cast(TIMESTAMP))
+        else:
+            columns.append(pa.array(values, declared[name]))
+    return pa.table(columns, names=names)
+
+
+def comparable(rows: list[Row]) -> list[str]:
+    return sorted(json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows)
+
+
+@pytest.fixture(scope="session")
+def google() -> GoogleSql:
+    return GoogleSql()
+
+
+@pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
+
+
+def test_on_duckdb(case: Case) -> None:
+    with DuckDBWarehouse(None, case.event_tables) as warehouse:
+        for table, rows in case.tables.items():
+            warehouse.load(table, arrow(table, rows))
+        found = warehouse.query(case.query, case.params)
+        assert comparable(found.to_pylist()) == comparable(case.expect)
+        assert warehouse.materialize(case.query, case.params) == len(case.expect)
+
+
+def test_on_googlesql(case: Case, google: GoogleSql) -> None:
+    found = google.run(queries.text(case.query), case.params, case.tables)
+    if not {name for names in case.event_tables.values() for name in names} & {
+        table.partition(".")[2] for table in case.tables
+    } - {"product_viewed", "product_added", "order_completed"}:
+        assert comparable(found) == comparable(case.expect), "as written"
+    fitted = source.fit(
+        queries.parse(queries.text(case.query)),
+        lambda name: frozenset(c for row in case.tables.get(f"segment.{name}", []) for c in row),
+        case.event_tables,
+    )
+    found = google.run(fitted.sql("bigquery", comments=False), case.params, case.tables)
+    assert comparable(found) == comparable(case.expect), "fitted to the tables that there are"
+
+
+def test_every_query_has_a_case() -> None:
+    assert {path.parent.name for path in CASES} == set(queries.names())
