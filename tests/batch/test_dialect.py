@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from sqlglot import exp
 
 from varde.batch.warehouse import queries, source
 from varde.batch.warehouse.dialect import to_duckdb
@@ -59,13 +60,17 @@ def test_byte_length(connection: Any) -> None:
 
 
 def test_timestamp_millis(connection: Any) -> None:
-    plain, ours = both(connection, "SELECT CAST(TIMESTAMP_MILLIS(-1) AS STRING) AS t, UNIX_MILLIS(TIMESTAMP_MILLIS(-1)) AS n")
+    plain, ours = both(
+        connection, "SELECT CAST(TIMESTAMP_MILLIS(-1) AS STRING) AS t, UNIX_MILLIS(TIMESTAMP_MILLIS(-1)) AS n"
+    )
     assert plain != ours
     assert ours == [("1969-12-31 23:59:59.999+00", -1)]
 
 
 def test_unnested_rows(connection: Any) -> None:
-    connection.execute("CREATE TABLE t AS SELECT * FROM (VALUES (1, '[5, 6]'), (2, '[]'), (3, NULL), (4, '[7')) v(k, x)")
+    connection.execute(
+        "CREATE TABLE t AS SELECT * FROM (VALUES (1, '[5, 6]'), (2, '[]'), (3, NULL), (4, '[7')) v(k, x)"
+    )
     sql = "SELECT t.k, JSON_VALUE(p, '$') AS v FROM t AS t CROSS JOIN UNNEST(JSON_QUERY_ARRAY(t.x)) AS p WHERE t.k < 9"
     text = to_duckdb(queries.parse(sql))
     assert "CROSS JOIN" not in text
@@ -82,7 +87,7 @@ def test_a_name_from_outside_stays_a_name() -> None:
     hostile = 'x` UNION ALL SELECT 1; "'
     tree = queries.parse("SELECT t.id AS id FROM segment.product_viewed AS t WHERE TRUE")
     fitted = source.fit(tree, lambda name: frozenset({"id"}), {**tables, "product_viewed": (hostile,)})
-    (table,) = [t for t in queries.parse(fitted.sql("bigquery")).find_all(source.exp.Table)]
+    (table,) = list(queries.parse(fitted.sql("bigquery")).find_all(exp.Table))
     assert table.name == hostile
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +39,7 @@ class Live:
     def all_items(self) -> dict[str, int]:
         return {"a": 64, "b": 65}
 
-    def supports(self, universe: int, items: list[str]) -> list[int]:
+    def supports(self, universe: int, items: Sequence[str]) -> list[int]:
         return [1 if universe in (Universe.VIEW, Universe.ANY) and item == "" else 0 for item in items]
 
 

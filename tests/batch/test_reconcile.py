@@ -27,8 +27,7 @@ def messages() -> list[bytes]:
     found = []
     for n, (user, items) in enumerate(CUSTOMERS.items()):
         common = {"userId": user, "timestamp": NOW + n, "type": "track"}
-        for item in items:
-            found.append(common | {"event": "Product Viewed", "properties": {"product_id": item}})
+        found += [common | {"event": "Product Viewed", "properties": {"product_id": item}} for item in items]
         bought = {"products": [{"product_id": item} for item in items[:2]]}
         found.append(common | {"event": "Order Completed", "properties": bought})
     return [orjson.dumps(said) for said in found]
@@ -113,7 +112,11 @@ def test_command(
 
 
 def test_command_says_what_is_wrong(
-    tmp_path: Path, warehouse: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    warehouse: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     environment(monkeypatch, redis_url=settings.redis_url)
     assert main.command(["--warehouse", str(tmp_path / "none")]) == 2
@@ -145,7 +148,10 @@ class Terminal(io.StringIO):
 
 
 def test_progress_on_a_terminal_and_elsewhere() -> None:
-    for out, shown in ((Terminal(), "\r\x1b[Kone 1\r\x1b[Ktwo 1\r\x1b[Ktwo 100\r\x1b[K"), (io.StringIO(), "one\ntwo\n")):
+    for out, shown in (
+        (Terminal(), "\r\x1b[Kone 1\r\x1b[Ktwo 1\r\x1b[Ktwo 100\r\x1b[K"),
+        (io.StringIO(), "one\ntwo\n"),
+    ):
         progress = main.Progress(out)
         progress("one")
         for _ in range(150):

@@ -33,7 +33,7 @@ odd = st.sampled_from(["a", "b", "Z", "å", "c", "7", 7, 8, 2**53, "", None, 9.5
 ids = st.one_of(plain, plain, plain, odd)
 product = st.fixed_dictionaries({}, optional={"product_id": ids, "sku": ids, "variant": ids})
 listed = st.fixed_dictionaries({}, optional={"product_id": ids, "sku": ids, "id": ids, "variant": ids})
-products = st.one_of(
+products: st.SearchStrategy[Any] = st.one_of(
     st.lists(st.one_of(listed, listed, listed, st.sampled_from([None, 5, "text", []])), max_size=4),
     st.lists(listed, max_size=4).map(lambda found: orjson.dumps(found).decode()),
     listed,
@@ -44,7 +44,11 @@ products = st.one_of(
 
 @st.composite
 def message(draw: st.DrawFn) -> Message:
-    kind = draw(st.sampled_from(["view", "view", "view", "order", "order", "order", "cart", "call", "call", "alias", "delete", "delete"]))
+    kind = draw(
+        st.sampled_from(
+            ["view", "view", "view", "order", "order", "order", "cart", "call", "call", "alias", "delete", "delete"]
+        )
+    )
     said: Message = {"userId": draw(users), "anonymousId": draw(anonymous), "timestamp": draw(times)}
     if kind == "view":
         said |= {"type": "track", "event": draw(st.sampled_from(["Product Viewed", "viewed product", "Trail Opened"]))}

@@ -9,6 +9,7 @@ for all of them; the median round counts.
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import subprocess
@@ -30,7 +31,7 @@ from varde.store.sync import Store
 
 BATCH = 1000
 ROUNDS = 30
-ITEMS = 4000
+ITEMS = 60_000
 NOW = 20_400 * DAY_MS
 TODAY, LONG_AGO = 20_400, 20_000
 
@@ -40,7 +41,19 @@ def server(binary: str = "redis-server") -> Iterator[str]:
     """A Redis of this bench's own on a socket; its URL."""
     with tempfile.TemporaryDirectory(prefix="varde-bench-") as folder:
         path = Path(folder) / "s"
-        command = [binary, "--port", "0", "--unixsocket", str(path), "--dir", folder, "--save", "", "--appendonly", "no"]
+        command = [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            str(path),
+            "--dir",
+            folder,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             while not path.exists():
@@ -57,13 +70,13 @@ def deliveries(columns: int, day: int, lane: int) -> list[Delivery]:
     items = [f"SKU-{n:06d}" for n in range(ITEMS)]
     shard = keys.shard_of(items[0])
     rows = [item for item in items if keys.shard_of(item) == shard]
-    weights = [1 / (n + 1) for n in range(ITEMS)]
+    popular = list(itertools.accumulate(1 / (n + 1) ** 0.5 for n in range(ITEMS)))
     out = []
     for index in range(ROUNDS):
         batch = []
         for _ in range(BATCH // columns):
-            some = {chance.choices(items, weights)[0] if chance.random() < 0.5 else chance.choice(items) for _ in range(columns)}
-            batch.append((0, day, chance.choice(rows), dict.fromkeys(some, 1)))
+            some = dict.fromkeys(chance.choices(items, cum_weights=popular, k=columns), 1)
+            batch.append((0, day, chance.choice(rows), some))
         out.append(Delivery(Token("bench", lane, index, 0), shard, rows=batch))
     return out
 

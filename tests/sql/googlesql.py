@@ -47,7 +47,7 @@ class GoogleSql:
     def __init__(self) -> None:
         wasmtime = pytest.importorskip("wasmtime", reason="needs the zetasql wheel (Google's SQL engine)")
 
-        class CachingConfig(wasmtime.Config):  # type: ignore[misc, name-defined]
+        class CachingConfig(wasmtime.Config):  # type: ignore[name-defined]
             """Compiling the engine takes half a minute; wasmtime keeps the result when asked to."""
 
             def __init__(self) -> None:
@@ -57,7 +57,7 @@ class GoogleSql:
         original, wasmtime.Config = wasmtime.Config, CachingConfig
         try:
             pytest.importorskip("zetasql", reason="needs the zetasql wheel (Google's SQL engine)")
-            from zetasql import api, types  # noqa: PLC0415 - optional, and the engine starts on import
+            from zetasql import api, types
 
             types.TypeKind  # noqa: B018 - a wheel without it is not the one we know
             self._api, self._types = api, types
@@ -108,10 +108,10 @@ def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
     """A table with its times as TIMESTAMP (the wheel takes none) and Segment's partition column."""
     times = [column for column, type_ in declared.items() if type_ == TIMESTAMP]
     if not times:
-        return f"SELECT * FROM raw_{flat}"  # noqa: S608 - names of our own
+        return f"SELECT * FROM raw_{flat}"
     replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
     partition = "TIMESTAMP_TRUNC(TIMESTAMP_MICROS(loaded_at), DAY) AS _PARTITIONTIME"
-    return f"SELECT * REPLACE ({replaced}), {partition} FROM raw_{flat}"  # noqa: S608 - names of our own
+    return f"SELECT * REPLACE ({replaced}), {partition} FROM raw_{flat}"
 
 
 def _value(value: Any, type_: pa.DataType) -> Any:

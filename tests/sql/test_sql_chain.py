@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from tests.batch.worlds import AS_OF, MAPPING, WINDOW_DAYS, world
 
 from varde.batch import nightly
 from varde.batch.loader import Loader
@@ -16,15 +16,9 @@ from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.batch.warehouse.segment import TIMESTAMP, event_tables
 from varde.history import Limits
 
-from ..batch.worlds import AS_OF, MAPPING, WINDOW_DAYS, world
 from .googlesql import GoogleSql, Row
 
 STEPS = (*nightly.STEPS, "pair_counts")
-
-
-@pytest.fixture(scope="session")
-def google() -> GoogleSql:
-    return GoogleSql()
 
 
 def in_ms(table: pa.Table) -> list[Row]:

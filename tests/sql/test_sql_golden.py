@@ -1,6 +1,8 @@
-"""sql/*.sql, case by case, on DuckDB and on Google's own engine. A case is a YAML file in the folder of its query:
-`params`, `tables` (rows; columns that no row names do not exist on DuckDB), `expect` (rows in any order; columns left out
-are NULL), and `custom_events` where the shop has some. Dates stand for ms since the epoch.
+"""sql/*.sql, case by case, on DuckDB and on Google's own engine.
+
+A case is a YAML file in the folder of its query: `params`, `tables` (rows; columns that no row names do not exist on
+DuckDB), `expect` (rows in any order; columns left out are NULL), and `custom_events` where the shop has some. Dates
+stand for ms since the epoch.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
-from .googlesql import GoogleSql, Row, columns_of
 
 from varde import timestamps
 from varde.batch.warehouse import queries, source
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.batch.warehouse.segment import TIMESTAMP, event_tables
 from varde.history import Signal
+
+from .googlesql import GoogleSql, Row, columns_of
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*.yaml"))
@@ -41,7 +44,7 @@ def in_ms(entry: dict[str, Any]) -> Row:
 
 class Case:
     def __init__(self, path: Path) -> None:
-        read = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - derived from SafeLoader
+        read = yaml.load(path.read_text(encoding="utf-8"), Loader)
         self.query = path.parent.name
         self.params = in_ms(read.pop("params"))
         self.tables: dict[str, list[Row]] = {t: [in_ms(row) for row in rows] for t, rows in read.pop("tables").items()}
@@ -67,11 +70,6 @@ def arrow(table: str, rows: list[Row]) -> pa.Table:
 
 def comparable(rows: list[Row]) -> list[str]:
     return sorted(json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows)
-
-
-@pytest.fixture(scope="session")
-def google() -> GoogleSql:
-    return GoogleSql()
 
 
 @pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -161,10 +161,10 @@ def test_an_item_of_another_shard_is_refused_before_anything_is_sent(store, redi
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xc1", b"\x93\x01", msgpack.packb(([[0, 0, 64, 1.5]], [])), msgpack.packb(([[0, 0, 64]], [])),
-     msgpack.packb(([[2, 0, 64, 1]], [])), msgpack.packb(([[0, 0, 64, "x"]], [])),
+    [b"", b"\xc1", b"\x93\x01", msgpack.packb(([[0, 0, "64", 1.5]], [])), msgpack.packb(([[0, 0, "64"]], [])),
+     msgpack.packb(([[2, 0, "64", 1]], [])), msgpack.packb(([[0, 0, "64", "x"]], [])),
      msgpack.packb(([], [[64, float("nan")]])), msgpack.packb(([], [[64, "1"]])),
-     msgpack.packb(([], [])), msgpack.packb(5), msgpack.packb(([[1, 60, 64, 1]], []))],
+     msgpack.packb(([], [])), msgpack.packb(5), msgpack.packb(([[1, 60, "64", 1]], []))],
 )  # fmt: skip
 def test_a_malformed_batch_is_refused_whole(every_redis, payload):
     with sync_store(every_redis) as store, every_redis.client() as client:

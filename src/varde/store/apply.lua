@@ -6,7 +6,7 @@
 -- ARGV[2] seconds that the bitmap is kept after its last batch
 -- ARGV[3] number of leading groups of ARGV[4] whose new sums are returned
 -- ARGV[4] MessagePack: [groups, weights]
---   groups: [dated, seconds, member, n, member, n, ...]; takes the next key and, when dated = 1, the one after it too,
+--   groups: [dated, seconds, member, n, member, n, ...], members as text; takes the next key and, when dated = 1, the one after it too,
 --           which is kept for so many seconds from now
 --   weights: [member, weight, ...]; takes the next key, a sorted set
 -- ARGV[5] run id of the server that the caller knows, '' for none
@@ -70,6 +70,14 @@ if call('SETBIT', KEYS[1], bit, 1) == 1 then
 end
 call('EXPIRE', KEYS[1], keep)
 
+-- Redis writes a Lua number as text with %.17g at every call; most differences are 1, so the text is kept.
+local text = setmetatable({}, {
+  __index = function(known, n)
+    local written = string.format('%.0f', n)
+    known[n] = written
+    return written
+  end,
+})
 local sums = {}
 local at = 1
 for i, group in ipairs(groups) do
@@ -79,7 +87,7 @@ for i, group in ipairs(groups) do
     day = KEYS[at]
   end
   for j = 3, #group, 2 do
-    local member, n = group[j], group[j + 1]
+    local member, n = group[j], text[group[j + 1]]
     local sum = call('HINCRBY', key, member, n)
     if sum == 0 then
       call('HDEL', key, member)

@@ -11,6 +11,7 @@ import msgpack
 from varde import keys
 from varde.delivery import Delivery, Recent
 from varde.history import DAY_MS
+from varde.pairs import Cells
 from varde.rows import REVISION_SLICE
 from varde.settings import Settings
 from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call
@@ -65,24 +66,20 @@ def apply_call(delivery: Delivery, numbers: Numbers, server: str, now: int, sett
 
     Raises:
         ValueError: an item lies in another shard; the script would touch keys of two slots.
+        KeyError: an item has no number.
     """
     token, shard = delivery.token, delivery.shard
     batch = _Batch(now, settings.live_days)
     for where, day, cells in delivery.supports:
-        total, dated = keys.supports(where, shard), keys.supports_day(where, shard, day)
-        members: list[int] = []
-        for item, n in cells.items():
-            members += numbers[item], n
-        _check(shard, members[::2])
-        batch.add(total, dated, day, members)
+        _check(shard, [numbers[item] for item in cells])
+        dated = keys.supports_day(where, shard, day) if batch.dates(day) else None
+        batch.add(keys.supports(where, shard), dated, day, cells, numbers)
     watched = len(batch.groups)
     for relation, day, item, cells in delivery.rows:
         number = numbers[item]
         _check(shard, (number,))
-        members = []
-        for column, n in cells.items():
-            members += numbers[column], n
-        batch.add(keys.pairs(relation, number), keys.pairs_day(relation, number, day), day, members)
+        dated = keys.pairs_day(relation, number, day) if batch.dates(day) else None
+        batch.add(keys.pairs(relation, number), dated, day, cells, numbers)
     batch.add_stats(shard, delivery.stats)
     weights = []
     for signal, some in delivery.popular:
@@ -109,15 +106,21 @@ class _Batch:
         self.keys: list[str] = []
         self.groups: list[list[int | str]] = []
 
-    def add(self, total: str, dated: str, day: int, members: list[int]) -> None:
+    def dates(self, day: int) -> bool:
+        return day >= self._oldest
+
+    def add(self, total: str, dated: str | None, day: int, cells: Cells, numbers: Numbers) -> None:
         self.keys.append(total)
-        if day < self._oldest:
-            self.groups.append([0, 0, *members])
-            return
-        # Gone when the day leaves the live days; an event dated ahead of this clock does not stay longer for it.
-        end = (day + self._live_days + 1) * DAY_S - self._now
-        self.keys.append(dated)
-        self.groups.append([1, min(max(end, 1), (self._live_days + 2) * DAY_S), *members])
+        if dated is None:
+            group: list[int | str] = [0, 0]
+        else:
+            # Gone when the day leaves the live days; an event dated ahead of this clock does not stay longer for it.
+            end = (day + self._live_days + 1) * DAY_S - self._now
+            self.keys.append(dated)
+            group = [1, min(max(end, 1), (self._live_days + 2) * DAY_S)]
+        for item, n in cells.items():
+            group += str(numbers[item]), n
+        self.groups.append(group)
 
     def add_stats(self, shard: int, stats: Mapping[str, int]) -> None:
         if stats:

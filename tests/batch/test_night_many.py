@@ -1,0 +1,131 @@
+"""Messages -> loader -> SQL on DuckDB -> counts, against the core's definitions and the stream's transitions."""
+
+from __future__ import annotations
+
+import orjson
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from varde.batch import count, nightly
+from varde.batch.loader import Loader
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.batch.warehouse.segment import event_tables
+from varde.events import Erasure, IdentityLink, Mapping
+from varde.history import Limits
+from varde.pairs import Relation
+
+from .worlds import AS_OF, MAPPING, WINDOW_DAYS, Totals, brute_force, meanings, stream_fold, world
+
+key_orders = st.permutations(["product_id", "sku", "variant"]).flatmap(
+    lambda keys: st.integers(1, 3).map(lambda n: tuple(keys[:n]))
+)
+
+
+def totals(night: nightly.Night) -> Totals:
+    pairs = {
+        (int(relation), item, other): n
+        for relation in Relation
+        for item, cells in night.rows(relation)
+        for other, n in cells.items()
+    }
+    return pairs, {(where, item): n for where, cells in night.supports.items() for item, n in cells.items()}
+
+
+@pytest.mark.timeout(3600)
+@settings(max_examples=1000 * 3 // 5, deadline=None)
+@given(world(), st.integers(2, 5), key_orders)
+def test_warehouse_equals_definition_equals_stream(
+    messages: list[tuple[bytes, int]], cap: int, keys: tuple[str, ...]
+) -> None:
+    mapping = Mapping((*keys, "id"), MAPPING.custom_events)
+    limits = Limits(cap, WINDOW_DAYS)
+    with DuckDBWarehouse(None, event_tables(mapping.custom_events), threads=1) as warehouse:
+        loader = Loader(warehouse, mapping, batch_rows=10)
+        for data, received_at in messages:
+            loader.add(data, received_at)
+        loader.flush()
+        night = nightly.build(warehouse, AS_OF, limits, mapping.item_keys)
+        joined = warehouse.query("pair_counts", {}).to_pylist()
+    found = meanings(messages, mapping)
+    expected = brute_force(found, limits)
+    assert totals(night) == expected
+    assert stream_fold(found, limits) == expected
+    assert {(row["relation"], row["row_item"], row["column_item"]): row["customers"] for row in joined} == expected[0]
+
+
+def test_worlds_are_not_empty() -> None:
+    """The property above would hold of worlds in which nothing counts: see that there are pairs, links, erasures."""
+    limits = Limits(5, WINDOW_DAYS)
+    seen = {"pairs": 0, "directed": 0, "anonymous": 0, "erased": 0}
+
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    @given(world())
+    def look(messages: list[tuple[bytes, int]]) -> None:
+        found = meanings(messages, MAPPING)
+        pairs, supports = brute_force(found, limits)
+        seen["pairs"] += bool(pairs)
+        seen["directed"] += any(relation == Relation.VIEWED_BOUGHT for relation, _, _ in pairs)
+        unlinked = [event for event in found if not isinstance(event, IdentityLink)]
+        seen["anonymous"] += brute_force(unlinked, limits) != (pairs, supports)
+        unforgotten = [event for event in found if not isinstance(event, Erasure)]
+        seen["erased"] += brute_force(unforgotten, limits) != (pairs, supports)
+
+    look()
+    assert min(seen.values()) >= 5, seen
+
+
+def test_blocks_do_not_matter() -> None:
+    histories = (
+        pa.table(
+            {
+                "customer": [f"u:{n % 7}" for n in range(60)],
+                "signal": [n % 3 for n in range(60)],
+                "item": [f"i{n * n % 11}-{n % 4}" for n in range(60)],
+            }
+        )
+        .group_by(["customer", "signal", "item"])
+        .aggregate([])
+    )
+    who = count.incidence(histories)
+    for relation in Relation:
+        whole = dict(count.rows(who, relation, block=1000))
+        assert whole == dict(count.rows(who, relation, block=1)) == dict(count.rows(who, relation, block=7))
+        assert all(item not in cells and 0 not in cells.values() for item, cells in whole.items())
+        if relation.symmetric:
+            assert all(whole[other][item] == n for item, cells in whole.items() for other, n in cells.items())
+
+
+def test_an_empty_warehouse_counts_nothing() -> None:
+    with DuckDBWarehouse() as warehouse:
+        night = nightly.build(warehouse, AS_OF, Limits(), ("product_id",))
+        assert totals(night) == ({}, {})
+        assert night.customers == 0
+        with pytest.raises(nightly.NoMessagesError):
+            nightly.newest(warehouse)
+
+
+def test_an_unknown_item_key_stops_the_job() -> None:
+    with pytest.raises(nightly.UnknownItemKeyError, match="parent_id"):
+        nightly.parameters(AS_OF, Limits(), ("sku", "parent_id"))
+
+
+def test_a_repeated_run_gives_the_same() -> None:
+    with DuckDBWarehouse() as warehouse:
+        loader = Loader(warehouse)
+        for n in range(6):
+            said = {
+                "type": "track",
+                "event": "Product Viewed",
+                "messageId": str(n),
+                "userId": "u",
+                "timestamp": AS_OF - n,
+            }
+            loader.add(orjson.dumps(said | {"properties": {"sku": f"s{n}"}}), AS_OF)
+        loader.flush()
+        first = nightly.build(warehouse, AS_OF, Limits(3), ("sku",))
+        later = nightly.build(warehouse, AS_OF, Limits(3), ("sku",))
+        assert totals(first) == totals(later)
+        earlier = nightly.build(warehouse, AS_OF - 4, Limits(3), ("sku",))
+        assert set(earlier.supports[0]) == {"", "s4", "s5"}

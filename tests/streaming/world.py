@@ -1,0 +1,109 @@
+"""Segment messages for the stream's tests, and what they must come to."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from varde import profile
+from varde.events import Erasure, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.history import DAY_MS, Limits
+from varde.pairs import Counts, Histories, count
+
+NOW = 20_400 * DAY_MS + 40_000_000
+"""The moment at which the tests take place, ms."""
+
+
+def clock() -> int:
+    """NOW, as a function that can be pickled to a worker."""
+    return NOW
+
+
+def message(kind: str = "track", event: str | None = "Product Viewed", at: int = NOW, **fields: Any) -> bytes:
+    properties = fields.pop("properties", None)
+    item = fields.pop("item", None)
+    if item is not None:
+        properties = {"product_id": item}
+    body = {"type": kind, "event": event, "timestamp": at, "receivedAt": NOW, "properties": properties, **fields}
+    return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+
+def view(item: str, user: str | None = None, device: str | None = None, at: int = NOW) -> bytes:
+    return message(item=item, userId=user, anonymousId=device, at=at)
+
+
+def order(items: list[str], user: str, at: int = NOW) -> bytes:
+    products = [{"product_id": item} for item in items]
+    return message(event="Order Completed", userId=user, at=at, properties={"order_id": "o", "products": products})
+
+
+def identify(user: str, device: str, at: int = NOW) -> bytes:
+    return message("identify", None, at, userId=user, anonymousId=device)
+
+
+def shop(seed: int, messages: int, customers: int = 30, items: int = 40) -> list[bytes]:
+    """A random afternoon: views, orders, log-ins (one customer a device), erasures and messages nobody can use."""
+    rng = random.Random(seed)
+    out: list[bytes] = []
+    for _ in range(messages):
+        who = rng.randrange(customers)
+        at = NOW - rng.randrange(3 * DAY_MS)
+        item = f"item-{int(items * rng.random() ** 2)}"
+        roll = rng.random()
+        if roll < 0.55:
+            out.append(view(item, user=f"u{who}" if who % 2 else None, device=f"d{who}", at=at))
+        elif roll < 0.7:
+            out.append(view(item, device=f"d{who}", at=at))
+        elif roll < 0.85:
+            out.append(order([item, f"item-{rng.randrange(items)}"], f"u{who}", at))
+        elif roll < 0.93:
+            out.append(identify(f"u{who}", f"d{who}", at))
+        elif roll < 0.95:
+            out.append(message("delete", None, at, userId=f"u{rng.randrange(customers)}"))
+        else:
+            out.append(rng.choice([b"{", b"[]", b'{"type":"page","userId":"u1"}', view("", user="u1")]))
+    return out + rng.choices(out, k=messages // 5)
+
+
+def truth(messages: list[bytes], limits: Limits) -> Counts:
+    """The counts by the definition: resolve identities, drop what was erased, take the histories, count."""
+    events = []
+    for data in messages:
+        parsed = parse(data, NOW, Mapping())
+        if isinstance(parsed, Rejected):
+            events += [parsed.link] if parsed.link else []
+        else:
+            events += parsed
+    owner = {e.anonymous_id: e.user_id for e in events if isinstance(e, IdentityLink)}
+    erased: dict[str, int] = {}
+    for e in events:
+        if isinstance(e, Erasure):
+            erased[e.user_id] = max(e.time, erased.get(e.user_id, -1))
+    held: dict[tuple[str, str], Histories] = {}
+    for e in events:
+        if isinstance(e, Interaction):
+            user = e.user_id or owner.get(e.anonymous_id or "")
+            key = ("u", user) if user else ("a", e.anonymous_id or "")
+            if user is None or e.time > erased.get(user, -1):
+                one = profile.interaction(e.signal, e.items, e.time).since(limits.window_start(NOW))
+                held[key] = held.get(key, Histories()).merged(one, limits)
+    return count(held.values())
+
+
+def live(store: Any) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]:
+    """Everything in Redis, in the shape of `Counts.totals`."""
+    items = list(store.all_items())
+    pairs = {
+        (relation, item, other): n
+        for relation in range(3)
+        for item in items
+        for other, n in store.counts(relation, item).items()
+    }
+    supports = {
+        (where, item): n
+        for where in range(4)
+        for item, n in zip(["", *items], store.supports(where, ["", *items]), strict=True)
+        if n
+    }
+    return pairs, supports
