@@ -1,7 +1,7 @@
 # Every task is one command; `make help` lists them. Each does its own set-up.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= python3
+export PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -11,12 +11,12 @@ ARGS ?=
 .PHONY: help setup demo demo-once test quick prove e2e lint format type bench lock clean
 
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with everything that demo, tests and lint need
 
-$(STAMP): pyproject.toml requirements.lock tools/setup
-	PYTHON="$(PYTHON)" tools/setup $(VENV)
+$(STAMP): pyproject.toml requirements.lock tools/setup tools/python
+	@tools/setup $(VENV)
 	@touch $(STAMP)
 
 demo: $(STAMP) ## Run the whole system on this machine until Ctrl-C
@@ -52,7 +52,7 @@ bench: $(STAMP) ## All benchmarks, with their baselines in the same run (takes a
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: ## Resolve the dependencies anew into requirements.lock
-	tools/lock $(PYTHON)
+	tools/lock
 
 clean: ## Remove what the tasks have made
-	rm -rf $(VENV) build dist src/varde.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -129,13 +129,13 @@ def _where_to_look(system: System) -> None:
 def _show(system: System, store: Store) -> None:
     """Live figures until interrupted: one changing line on a terminal, a line now and then elsewhere."""
     terminal = sys.stdout.isatty()
-    every = FIGURES_EVERY_S if terminal else LOG_EVERY_S
+    every, kept = (FIGURES_EVERY_S, 10) if terminal else (LOG_EVERY_S, 2)
     looks: list[tuple[float, dict[str, Any]]] = [(time.monotonic(), store.stats())]
     while True:
         time.sleep(every)
         system.check()
         looks.append((time.monotonic(), store.stats()))
-        looks = looks[-10:]
+        looks = looks[-kept:]
         (then, before), (now, after) = looks[0], looks[-1]
         line = str(figures.between(before, after, now - then))
         print(f"\r\x1b[K{line}" if terminal else line, end="" if terminal else "\n", flush=True)

@@ -78,6 +78,7 @@ class _Puller:
             except queue.Empty:
                 break
             if isinstance(item, Exception):
+                self._pulled.put(item)  # the runner tries a bundle several times: it fails each time
                 raise item
             taken.extend(item)
             patience = 0.001  # what else is there goes into the same bundle: each costs the runner milliseconds

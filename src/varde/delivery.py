@@ -71,7 +71,7 @@ class Pane:
         known = self.recents.get(recent.customer)
         if known is None:
             # A copy, which later merges may change in place.
-            self.recents[recent.customer] = recent._replace(items=dict(recent.items))
+            self.recents[recent.customer] = Recent(recent.customer, dict(recent.items), recent.erased_at)
             return
         items, erased_at = known.items, known.erased_at
         for item, time in recent.items.items():

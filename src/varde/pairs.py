@@ -79,7 +79,9 @@ class Histories(NamedTuple):
 
     def having(self, signal: Signal, history: History) -> Histories:
         """A copy with one history replaced."""
-        return self._replace(**{Signal(signal).name.lower(): history})
+        histories = list(self)
+        histories[signal] = history
+        return Histories(*histories)
 
     def merged(self, other: Histories, limits: Limits) -> Histories:
         """The join with another customer's histories (identity merge), signal by signal."""
@@ -220,21 +222,29 @@ def _across(
 ) -> None:
     """Pairs between two histories (row, column), j != i: new_row x new_column - old_row x old_column."""
     (old_row, old_col), (new_row, new_col) = old, new
+    if not old_col and not new_col:
+        return
     same_rows = old_row is new_row or old_row.keys() == new_row.keys()
     same_cols = old_col is new_col or old_col.keys() == new_col.keys()
     if same_rows and same_cols:
         return
     fresh = () if same_cols else tuple(j for j in new_col if j not in old_col)
     gone = () if same_cols else tuple(j for j in old_col if j not in new_col)
-    for item in old_row:
-        partners = gone if item in new_row else tuple(old_col)
-        if lost := tuple(j for j in partners if j != item):
+    # Rows on both sides change only if the columns do.
+    everything = tuple(old_col)
+    for item in old_row if gone else [item for item in old_row if item not in new_row]:
+        if lost := _others(item, gone if item in new_row else everything, old_col):
             out.append(RowChange(relation, day, item, lost, -1))
+    everything = tuple(new_col)
     newest = max(new_col.values()) // DAY_MS if new_col else 0
-    for item in new_row:
-        columns = fresh if item in old_row else new_col
-        won = tuple(j for j in columns if j != item)
+    for item in new_row if fresh else [item for item in new_row if item not in old_row]:
+        won = _others(item, fresh if item in old_row else everything, new_col)
         _by_day(out, relation, item, new_row, won, new_col, newest)
+
+
+def _others(item: str, columns: tuple[str, ...], among: History) -> tuple[str, ...]:
+    """The columns that are not the item itself; all of them come from `among`."""
+    return tuple(j for j in columns if j != item) if item in among else columns
 
 
 Cells = dict[str, int]
@@ -258,7 +268,8 @@ class Counts:
             block = self.rows.setdefault((relation, day), {})
             cells = block.get(item)
             if cells is None:
-                cells = block[item] = {}
+                block[item] = dict.fromkeys(partners, sign)  # partners are distinct
+                continue
             for partner in partners:
                 cells[partner] = cells.get(partner, 0) + sign
         for where, day, item, sign in changes.supports:

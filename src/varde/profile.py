@@ -62,7 +62,8 @@ def seen(profile: Profile, seen_now: Histories, limits: Limits, now: int) -> Ste
         return Step(profile)
     newest = max(max(history.values()) for history in fresh if history)
     changes = difference(old, new, newest // DAY_MS)
-    return Step(profile._replace(histories=new), changes, outcome="counted" if changes else "refreshed")
+    after = Profile(new, profile.linked, profile.linked_at, profile.erased_at)
+    return Step(after, changes, outcome="counted" if changes else "refreshed")
 
 
 def link(profile: Profile, user_id: str, time: int, now: int, limits: Limits) -> Step:

@@ -80,6 +80,13 @@ def _redis_url(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    if not text or text != "".join(text.split()):  # an empty one would listen everywhere
+        msg = f"must be a host name or an address, not {text!r}"
+        raise ValueError(msg)
+    return text
+
+
 def _log_level(text: str) -> str:
     if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         msg = "must be DEBUG, INFO, WARNING or ERROR"
@@ -113,7 +120,7 @@ class Settings:
     half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(1, 365, float))
     token_days: int = _setting(7, "Days that tokens of applied batches are remembered.", _between(1, 90))
     deadline_ms: int = _setting(150, "Time Redis has for all reads of one request, ms.", _between(5, 10_000))
-    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    host: str = _setting("127.0.0.1", "Address the server listens on.", _address)
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", _between(0, 65535))
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level)
 
@@ -135,8 +142,10 @@ class Settings:
 
 
 def _without_password(url: str) -> str:
-    scheme, rest = url.split("://", 1)
-    return f"{scheme}://…@{rest.rsplit('@', 1)[1]}" if "@" in rest else url
+    scheme, _, rest = url.partition("://")
+    rest, asks, _ = rest.partition("?")  # a password may stand there, too
+    _, _, place = rest.rpartition("@")
+    return f"{scheme}://{'…@' if '@' in rest else ''}{place}{'?…' if asks else ''}"
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:

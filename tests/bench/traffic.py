@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from varde import history
 from varde.demo.messages import delivered, encode
 from varde.demo.simulate import shoppers
 from varde.events import Interaction, parse

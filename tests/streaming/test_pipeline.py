@@ -175,7 +175,5 @@ def test_pubsub_messages_are_read_with_their_publish_time(parameters, store):
 def test_worker_processes_run_the_same_graph(parameters, store):
     """Real worker subprocesses: everything that travels is really pickled, and the steps are really imported."""
     messages = shop(13, 150)
-    play_batch(
-        messages, parameters, "FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"
-    )
+    play_batch(messages, parameters, "FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
     assert live(store) == truth(messages, parameters.settings.limits).totals()

@@ -1,0 +1,95 @@
+"""`varde stream`'s options: one typed class, checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from apache_beam.options.pipeline_options import GoogleCloudOptions, SetupOptions, StandardOptions
+
+from varde.settings import Settings, SettingsError
+from varde.streaming import main
+from varde.streaming.options import LOCAL_RUNNER, StreamOptions, StreamParameters, parameters
+
+SUBSCRIPTION = "--input_subscription=projects/shop/subscriptions/segment"
+
+
+def test_the_runner_is_named_never_left_to_a_switch():
+    assert main.options([]).view_as(StandardOptions).runner == LOCAL_RUNNER
+    for runner in ("DirectRunner", "SwitchingDirectRunner"):
+        with pytest.raises(SettingsError, match="--runner"):
+            main.options([f"--runner={runner}"])
+
+
+def test_streaming_without_a_pickled_main_session():
+    chosen = main.options([])
+    assert chosen.view_as(StandardOptions).streaming
+    assert not chosen.view_as(SetupOptions).save_main_session
+
+
+def test_dataflow_gets_streaming_engine():
+    chosen = main.options(["--runner=DataflowRunner", "--project=shop"])
+    assert chosen.view_as(GoogleCloudOptions).enable_streaming_engine
+    assert chosen.view_as(GoogleCloudOptions).job_name == "varde-stream"
+
+
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("--freshness_second=3", "--freshness_second"),
+        ("--windowdays=3", "--windowdays"),
+        ("--nonsense", "--nonsense"),
+    ],
+)
+def test_an_unknown_option_is_refused_by_name(word, named):
+    with pytest.raises(SettingsError, match=named):
+        main.options([word])
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "named"),
+    [
+        (["--cap=0"], {}, "--cap"),
+        (["--cap=many"], {}, "--cap"),
+        ([], {"VARDE_CAP": "0"}, "VARDE_CAP"),
+        ([], {"VARDE_NO_SUCH": "1"}, "VARDE_NO_SUCH"),
+        (["--rankings=llr,lift"], {}, "--rankings"),
+        (["--freshness_seconds=0"], {}, "--freshness_seconds"),
+        (["--lanes=0"], {}, "--lanes"),
+        (["--batch_updates=6000"], {}, "--batch_updates"),
+        (["--run_id=a:b"], {}, "--run_id"),
+        (["--dead_letter_topic=dead"], {}, "--dead_letter_topic"),
+        (["--input_subscription=projects/p/topics/t"], {}, "--input_subscription"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(words, environ, named):
+    with pytest.raises(SettingsError, match=named):
+        parameters(main.options(words), environ, "new")
+
+
+def test_options_go_before_the_environment():
+    chosen = main.options(["--cap=5", "--events=Look=view"])
+    checked = parameters(chosen, {"VARDE_CAP": "7", "VARDE_WINDOW_DAYS": "30"}, "new")
+    assert (checked.settings.cap, checked.settings.window_days, checked.run_id) == (5, 30, "new")
+    assert checked.settings.events[0][0] == "Look"
+
+
+def test_a_subscription_is_required():
+    with pytest.raises(SettingsError, match="--input_subscription"):
+        main.assemble([], {})
+
+
+def test_help_names_every_option(capsys):
+    assert main.run(["--help"], {}) == 0
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(StreamParameters):
+        if field.name != "settings":
+            assert f"--{field.name}" in text
+    for setting in ("redis_url", "cap", "window_days", "item_keys", "events", "id_secret"):
+        assert f"--{setting}" in text
+        assert setting in {field.name for field in dataclasses.fields(Settings)}
+    assert "DataflowRunner" in text
+
+
+def test_the_class_adds_its_options_to_beams():
+    assert StreamOptions(["--lanes=4", SUBSCRIPTION]).view_as(StreamOptions).lanes == 4
