@@ -1,28 +1,21 @@
-"""The stream's counters as figures for people. Pure."""
+"""What the demo's terminal says between two looks at the stream's counters. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from varde.freshness import PREFIX, quantile
+from varde.figures import Stats, grown, ignored, messages, pair_changes, rejected
+from varde.freshness import quantile
 
-Stats = Mapping[str, int]
+__all__ = ["Figures", "Stats", "between", "ignored", "processed", "rejected"]
 
-
-def processed(stats: Stats) -> int:
-    """Messages that the stream is done with: counted, ignored or rejected."""
-    return stats.get("messages", 0)
-
-
-def rejected(stats: Stats) -> int:
-    """Messages that went to the dead letters."""
-    return sum(n for name, n in stats.items() if name.startswith("rejected:"))
+processed = messages
+"""Messages that the stream has read: its progress through what was published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened between two looks at the counters, `seconds` apart."""
+    """What happened between two looks at the counters, `seconds` apart; `messages` and `rejected` are of all time."""
 
     messages: int
     messages_per_s: float
@@ -45,14 +38,13 @@ class Figures:
 
 def between(before: Stats, after: Stats, seconds: float) -> Figures:
     """The figures of a stretch of time."""
-    grown = {name: n - before.get(name, 0) for name, n in after.items()}
-    recent = {name: n for name, n in grown.items() if name.startswith(PREFIX)}
+    lately = grown(before, after)
     span = max(seconds, 1e-3)
     return Figures(
-        processed(after),
-        processed(grown) / span,
-        (grown.get("pairs_added", 0) + grown.get("pairs_removed", 0)) / span,
+        messages(after),
+        messages(lately) / span,
+        pair_changes(lately) / span,
         rejected(after),
-        quantile(recent, 0.5),
-        quantile(recent, 0.99),
+        quantile(lately, 0.5),
+        quantile(lately, 0.99),
     )

@@ -15,17 +15,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from varde.history import Signal
+from varde.pairs import Relation
 from varde.settings import Settings, from_env
 from varde.store.sync import Store
 
 from . import figures, formats, once
 from .process import ChildError
 from .replay import positive, positive_int, publish
+from .settle import StalledError, wait_until_settled
 from .simulate import shoppers
 from .system import System, running
 
-OPENING = 3000
-"""Messages of an earlier afternoon that are played at once, so that there is something to see."""
+OPENING = 20_000
+"""Messages of the last minutes that are played at once, so that there is something to see."""
 FIGURES_EVERY_S = 1.0
 LOG_EVERY_S = 5.0
 
@@ -61,10 +64,11 @@ def run(argv: list[str]) -> int:
     if given.data is not None and not given.once:
         parser.error("--data needs --once; varde replay plays a file into a running system")
     settings = from_env(os.environ)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     try:
         return _once(given, settings) if given.once else _live(given, settings)
-    except (ChildError, once.StalledError, formats.FormatError, OSError) as error:
+    except (ChildError, StalledError, formats.FormatError, OSError) as error:
         sys.stderr.write(f"varde demo: {error}\n")
         return 1
 
@@ -91,9 +95,10 @@ def _live(given: argparse.Namespace, settings: Settings) -> int:
         store = stack.enter_context(contextlib.closing(Store.from_settings(system.settings)))
         begun = int(time.time() * 1000) - int(OPENING / given.rate * 1000)
         opening = itertools.islice(shoppers(given.seed, begun, given.rate), OPENING)
-        publish(opening, system.publisher, system.names.topic)
+        sent = publish(opening, system.publisher, system.names.topic)
+        wait_until_settled(system, store, sent.messages, "first shoppers")
         system.varde("simulate", f"--rate={given.rate}", f"--seed={given.seed}", f"--topic={system.names.topic}")
-        _where_to_look(system)
+        _where_to_look(system, store)
         try:
             _show(system, store)
         except KeyboardInterrupt:
@@ -115,15 +120,31 @@ def _port(wanted: int | None, settings: Settings) -> int:
     return settings.port
 
 
-def _where_to_look(system: System) -> None:
+def _where_to_look(system: System, store: Store) -> None:
+    item, shown = _example(store, system.settings.min_customers)
+    other = next(iter(shown), item)
+    print(f"\nCustomers who viewed {item} also viewed")
+    for neighbour, customers in list(shown.items())[:5]:
+        print(f"  {neighbour:<14} {customers:>3} customers viewed both")
     print(
         f"\n  page      {system.url}/explore\n"
-        f"  answers   curl '{system.url}/v1/similar/tent-001'\n"
-        f"  reason    curl '{system.url}/v1/explain/tent-001/tent-002'\n"
+        f"  answers   curl '{system.url}/v1/similar/{item}'\n"
+        f"  reason    curl '{system.url}/v1/explain/{item}/{other}'\n"
         f"  metrics   {system.url}/metrics\n"
         f"  ({system.kinds})\n\nCtrl-C stops everything.\n",
         flush=True,
     )
+
+
+def _example(store: Store, floor: int) -> tuple[str, dict[str, int]]:
+    """The most popular item with enough neighbours to show, and those by customers."""
+    best: tuple[str, dict[str, int]] = ("tent-001", {})
+    for item, _ in store.popular(Signal.VIEW, 30):
+        counts = store.counts(Relation.ALSO_VIEWED, item)
+        shown = {other: n for other, n in sorted(counts.items(), key=lambda e: (-e[1], e[0])) if n >= floor}
+        if len(shown) > len(best[1]):
+            best = (item, shown)
+    return best
 
 
 def _show(system: System, store: Store) -> None:

@@ -22,7 +22,6 @@ from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.freshness import quantile
 from varde.history import DAY_MS
 from varde.pairs import Relation
-from varde.progress import settled, under_way
 from varde.settings import Settings
 from varde.store.sync import Store
 
@@ -31,20 +30,16 @@ from .messages import Message, shift
 from .progress import Meter
 from .pubsub import drain
 from .replay import publish
+from .settle import wait_until_settled
 from .simulate import shoppers
 from .system import System, running
 
 POLL_S = 0.1
-STALLED_S = 180.0
 ANSWERS_WITHIN_S = 30.0
 ITEMS_ASKED = 20
 SIMULATED = 5000
 """Messages of a run without a file."""
 SIMULATED_PER_S = 20.0
-
-
-class StalledError(RuntimeError):
-    """The system made no progress for STALLED_S seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def run(given: Input, settings: Settings, port: int, warehouse: Path | None = No
             begun = time.monotonic()
             with Meter("publish") as meter:
                 sent = publish(given.messages(), system.publisher, system.names.topic, progress=meter.count)
-            _wait_until_processed(system, store, sent.messages)
+            wait_until_settled(system, store, sent.messages)
             seconds = time.monotonic() - begun
             file = warehouse or Path(folder) / "warehouse.duckdb"
             outcome, landed = _nightly(system, store, file, sent.messages)
@@ -101,26 +96,6 @@ def run(given: Input, settings: Settings, port: int, warehouse: Path | None = No
             dead = sum(1 for _ in drain(system.subscriber, system.names.dead_letters_subscription))
             stats = store.stats()
     return _summary(sent.messages, landed, seconds, stats, outcome, differing, dead)
-
-
-def _wait_until_processed(system: System, store: Store, expected: int) -> None:
-    before: figures.Stats = {}
-    last = time.monotonic()
-    with Meter("stream") as meter:
-        while not settled(before, expected):
-            system.check()
-            stats = store.stats()
-            if stats != before:
-                meter.count(figures.processed(stats) - figures.processed(before))
-                meter.part(figures.processed(stats) / expected)
-                before, last = stats, time.monotonic()
-            elif time.monotonic() - last > STALLED_S:
-                msg = (
-                    f"no progress any more: {figures.processed(stats):,} of {expected:,} messages, "
-                    f"{under_way(stats):,} elements under way"
-                )
-                raise StalledError(msg)
-            time.sleep(POLL_S)
 
 
 def _nightly(system: System, store: Store, file: Path, expected: int) -> tuple[nightly.Outcome, int]:

@@ -154,6 +154,10 @@ class Children:
         self._children.append(child)
         return child
 
+    def log_of(self, name: str) -> str:
+        """The last lines of a child's log; nothing if there is no such child."""
+        return next((child.tail() for child in self._children if child.name == name), "")
+
     def check(self) -> None:
         """Nothing, if all run.
 

@@ -47,6 +47,10 @@ class System:
         """
         self.children.check()
 
+    def log_of(self, name: str) -> str:
+        """The last lines that a part has logged."""
+        return self.children.log_of(name)
+
     def varde(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> Child:
         """Start one more `varde` command as a part of the system."""
         return _varde(self.children, name, words, {**self.env, **(env or {})})

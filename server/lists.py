@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from varde import keys
+from varde.delivery import popularity
+from varde.history import Signal
 
 from .blend import SEEDS, best, named
 from .errors import StoreError
@@ -72,7 +74,17 @@ async def _pairs(parts: Parts, seeds: Sequence[str], asked: Listing) -> list[dic
     ]
 
 
+async def popular(parts: Parts, signal: Signal, n: int) -> list[tuple[str, float]]:
+    """The n most popular items and how many interactions of this moment theirs are worth, best first.
+
+    The store's sums grow with time (delivery.popularity); divided by the weight of an interaction of now they are the
+    number of interactions, each worth half as much after every half-life.
+    """
+    now = popularity(parts.clock(), parts.settings.half_life_days)
+    return [(item, weight / now) for item, weight in await parts.store.popular(signal, n)]
+
+
 async def _popular(parts: Parts, seeds: Sequence[str], asked: Listing) -> list[dict[str, Any]]:
-    popular = await parts.store.popular(asked.relation.column_signal, asked.n + len(seeds))
-    kept = [(item, weight) for item, weight in popular if item not in seeds]
-    return [{"id": item, "score": weight, "customers": None, "because": None} for item, weight in kept[: asked.n]]
+    found = await popular(parts, asked.relation.column_signal, asked.n + len(seeds))
+    kept = [(item, interactions) for item, interactions in found if item not in seeds]
+    return [{"id": item, "score": score, "customers": None, "because": None} for item, score in kept[: asked.n]]

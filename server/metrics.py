@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from varde.figures import ACCEPTED, IGNORED, REJECTED
+from varde.freshness import cumulative
+from varde.progress import under_way
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0)
 
@@ -17,12 +22,38 @@ class StreamCounters(Collector):
     def __init__(self) -> None:
         self.values: Mapping[str, int] = {}
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """One family; the stream's name for a counter is its label."""
+    def collect(self) -> Iterator[Metric]:
+        """Every counter under the stream's own name, and those that dashboards need in a form they can work with."""
         family = CounterMetricFamily("varde_stream", "What the stream has counted, by counter.", labels=["counter"])
         for name, n in sorted(self.values.items()):
             family.add_metric([name], n)
         yield family
+        if self.values:
+            yield self._messages()
+            yield self._freshness()
+            yield GaugeMetricFamily(
+                "varde_stream_under_way", "Elements between two steps of the stream.", under_way(self.values)
+            )
+
+    def _messages(self) -> Metric:
+        family = CounterMetricFamily(
+            "varde_stream_messages", "Messages read by the stream, by what became of them.", labels=["fate", "reason"]
+        )
+        for name, n in sorted(self.values.items()):
+            fate, _, reason = name.partition(":")
+            if name == ACCEPTED or name.startswith((IGNORED, REJECTED)):
+                family.add_metric([fate, reason], n)
+        return family
+
+    def _freshness(self) -> Metric:
+        """A histogram without a sum: the counters do not hold one."""
+        buckets = [(floatToGoString(bound), float(n)) for bound, n in cumulative(self.values)]
+        return HistogramMetricFamily(
+            "varde_stream_freshness_seconds",
+            "Time from a message's publication to its count in Redis.",
+            buckets=buckets,
+            sum_value=None,
+        )
 
 
 class Metrics:

@@ -40,7 +40,7 @@ class Reader(Protocol):
         """A customer's (keys.customer_key) latest items with their times, ms, the most recent first."""
 
     async def popular(self, signal: int, n: int, /) -> Sequence[tuple[str, float]]:
-        """The most popular items with their weights, best first."""
+        """The most popular items with their weights (delivery.popularity), best first."""
 
     async def stats(self) -> Mapping[str, int]:
         """The stream's counters."""

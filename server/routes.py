@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from varde import figures
 from varde.pairs import Relation, Universe
 
 from . import explain as why
@@ -104,14 +105,14 @@ async def popular(request: web.Request) -> web.Response:
     query = _query(request, "signal", "n")
     signal, n = query.signal(), query.number("n", 10, MOST_ITEMS)
     try:
-        found, stale = list(await parts.read(parts.store.popular(signal, n))), False
+        found, stale = await parts.read(lists.popular(parts, signal, n)), False
     except StoreError:
         found, stale = [], True
     body = {
         "request_id": request[REQUEST_ID],
         "signal": signal.name.lower(),
         "stale": stale,
-        "items": [{"id": item, "score": weight} for item, weight in found],
+        "items": [{"id": item, "score": score} for item, score in found],
     }
     return json_answer(body)
 
@@ -120,7 +121,13 @@ async def stats(request: web.Request) -> web.Response:
     """GET /v1/stats."""
     parts = request.app[PARTS]
     _query(request)
-    return json_answer(await _or_503(parts, parts.store.stats()))
+    return json_answer(await _or_503(parts, _figures(parts)))
+
+
+async def _figures(parts: Parts) -> dict[str, Any]:
+    counters = dict(await parts.store.stats())
+    customers = await parts.store.total(Relation.VIEWED_BOUGHT)  # the relation that is about every customer
+    return {**figures.totals(counters), "customers": customers, "counters": counters}
 
 
 async def _or_503(parts: Parts, read: Coroutine[Any, Any, T]) -> T:

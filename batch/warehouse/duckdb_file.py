@@ -5,6 +5,7 @@ A file belongs to one process at a time (DuckDB refuses a second, even to read),
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,8 @@ from .dialect import to_duckdb
 from .segment import EventTables, event_tables
 
 DATASETS = (source.DATASET, "varde")
+
+logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it says at INFO how it translates every array index
 
 
 class DuckDBWarehouse:

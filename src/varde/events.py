@@ -100,7 +100,7 @@ REASONS: dict[str, Reason] = {
 class Mapping:
     """How a shop names its things; see docs/events.md."""
 
-    item_keys: tuple[str, ...] = ("product_id", "sku", "id", "variant")
+    item_keys: tuple[str, ...] = ("product_id", "sku", "id")
     """Product fields tried in this order for the item id."""
     custom_events: tuple[tuple[str, Signal], ...] = ()
     """Further event names and the signal they give; they go before the standard names."""

@@ -103,7 +103,7 @@ class Settings:
     cap: int = _setting(64, "M: latest items of a customer per signal that count.", _between(1, 1000))
     window_days: int = _setting(90, "W: days of history that count.", _between(1, 3650))
     item_keys: tuple[str, ...] = _setting(
-        ("product_id", "sku", "id", "variant"), "Product fields tried in this order for the item id.", _item_keys
+        ("product_id", "sku", "id"), "Product fields tried in this order for the item id.", _item_keys
     )
     events: tuple[tuple[str, Signal], ...] = _setting(
         (), "Further event names, as `Name=view|cart|purchase`, separated by commas.", _events

@@ -148,7 +148,7 @@ call = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 5, deadline=None)
 @given(st.lists(call | json | st.binary(max_size=30), max_size=5))
 def test_anything_is_stored_or_counted(messages: list[Any]) -> None:
     loader, warehouse = loaded(*messages)

@@ -1,6 +1,6 @@
 """Pair updates per second through the token script, against plain pipelined HINCRBY of the same batches and run.
 
-    python tests/bench/bench_apply.py
+    python -m tests.bench apply
 
 Both sides start from the same deliveries (item ids and differences) and write the same hashes; the script also checks
 the batch, keeps the token and deletes zero sums. The rounds of all variants take turns, so that a busy machine is busy

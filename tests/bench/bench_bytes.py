@@ -1,6 +1,6 @@
 """Bytes of Redis per item and relation, split by key family, at 128 candidates; and per item, customer and token.
 
-    python tests/bench/bench_bytes.py
+    python -m tests.bench bytes
 
 Every key is measured with MEMORY USAGE … SAMPLES 0 (exact), which counts the key, its entry and its value.
 """
@@ -21,10 +21,7 @@ from varde.pairs import Universe
 from varde.settings import Settings
 from varde.store.sync import Store
 
-try:
-    from .bench_apply import server
-except ImportError:  # run as a file
-    from bench_apply import server  # type: ignore[import-not-found, no-redef]
+from .bench_apply import server
 
 NOW = 20_400 * DAY_MS
 TODAY = 20_400

@@ -90,7 +90,7 @@ def fold(seen: list[Seen], limits: Limits) -> tuple[Counts, dict[str, Profile]]:
 limits_ = st.builds(Limits, st.integers(1, 5), st.integers(1, 4))
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.data(), limits_)
 def test_fold_equals_brute_force_with_duplicates_in_any_order(data: st.DataObject, limits: Limits) -> None:
     seen = data.draw(st.lists(events(limits.window_days), max_size=25))
@@ -100,7 +100,7 @@ def test_fold_equals_brute_force_with_duplicates_in_any_order(data: st.DataObjec
     assert total.totals() == brute_force(seen, limits)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.data(), limits_)
 def test_count_of_histories_equals_fold(data: st.DataObject, limits: Limits) -> None:
     seen = data.draw(st.lists(events(limits.window_days), max_size=25))
@@ -119,7 +119,7 @@ def histories(cap: int) -> st.SearchStrategy[dict[str, int]]:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.data(), st.integers(1, 5))
 def test_histories_are_a_semilattice(data: st.DataObject, cap: int) -> None:
     a, b, c = (data.draw(histories(cap)) for _ in range(3))
@@ -153,7 +153,7 @@ def test_expiry_emits_no_difference_and_an_expired_item_forms_no_pair() -> None:
     assert all(change.sign > 0 for change in later.changes.supports), "the nightly job expires, not the stream"
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.data(), limits_)
 def test_identity_merge_equals_the_same_events_under_the_known_id(data: st.DataObject, limits: Limits) -> None:
     anonymous = data.draw(st.lists(events(limits.window_days), max_size=12))
@@ -186,7 +186,7 @@ def test_identity_merge_equals_the_same_events_under_the_known_id(data: st.DataO
     assert total.totals() == brute_force(together, limits)
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.data(), limits_)
 def test_erasure_equals_a_world_without_the_older_events(data: st.DataObject, limits: Limits) -> None:
     seen = data.draw(st.lists(events(limits.window_days, edges=False), max_size=20))
@@ -256,7 +256,15 @@ def sum_of(parts: list[Changes]) -> Counts:
     return total
 
 
-@given(st.builds(Profile, st.builds(Histories, histories(5), histories(5), histories(5)), st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.integers(-1, 2**53)))
+@given(
+    st.builds(
+        Profile,
+        st.builds(Histories, histories(5), histories(5), histories(5)),
+        st.none() | st.text(st.characters(exclude_categories=["Cs"])),
+        st.integers(-1, 2**53),
+        st.integers(-1, 2**53),
+    )
+)
 def test_profile_codec(held: Profile) -> None:
     assert profile.decode(profile.encode(held)) == held
 

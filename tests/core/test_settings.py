@@ -111,7 +111,9 @@ def test_what_is_refused(variable: str, text: str) -> None:
 
 
 def test_limits_and_mapping_come_from_the_settings() -> None:
-    settings = from_env({"VARDE_CAP": "7", "VARDE_WINDOW_DAYS": "30", "VARDE_ITEM_KEYS": "sku", "VARDE_EVENTS": "A=view"})
+    settings = from_env(
+        {"VARDE_CAP": "7", "VARDE_WINDOW_DAYS": "30", "VARDE_ITEM_KEYS": "sku", "VARDE_EVENTS": "A=view"}
+    )
     assert settings.limits == Limits(7, 30)
     assert settings.mapping.item_keys == ("sku",)
     assert settings.mapping.custom_events == (("A", Signal.VIEW),)

@@ -141,13 +141,26 @@ def test_every_module_imports_alone(folder: str) -> None:
     """No module counts on another one having been imported before it."""
     names = [module_name(path) for path in sources(ROOT / folder)]
     assert names
-    run = subprocess.run([sys.executable, "-c", ALONE, *names], capture_output=True, text=True, timeout=240, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", ALONE, *names], capture_output=True, text=True, timeout=240, check=False
+    )
     assert (run.returncode, run.stdout) == (0, ""), run.stderr
 
 
 def test_the_core_loads_nothing_heavy() -> None:
     names = [module_name(path) for path in sources(CORE)]
-    heavy = ["apache_beam", "google.protobuf", "google.api_core", "grpc", "aiohttp", "duckdb", "pyarrow", "scipy", "sqlglot", "varde.demo"]
+    heavy = [
+        "apache_beam",
+        "google.protobuf",
+        "google.api_core",
+        "grpc",
+        "aiohttp",
+        "duckdb",
+        "pyarrow",
+        "scipy",
+        "sqlglot",
+        "varde.demo",
+    ]
     code = f"import sys, {', '.join(names)}; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from varde.server.main import connected
 from varde.settings import Settings
 from varde.store.sync import Store
 
-from .world import ITEMS, NOW, customers, fill
+from .world import COUNTERS, ITEMS, NOW, customers, fill
 
 VERSION = "7" if redis_binary("7") else "6.2"
 
@@ -29,7 +29,7 @@ def filled(everyone):
             keys.customer_key("jane", None): {"stove": NOW - 5, "tent": NOW - 1},
             keys.customer_key(None, "device-1"): {"rope": NOW},
         }
-        fill(store, everyone, "world", recents, stats={"events": 1234, "rejected": 5})
+        fill(store, everyone, "world", recents, stats=COUNTERS)
         store.close()
         yield server
 

@@ -14,6 +14,8 @@ from varde.server.errors import ApiError
 from varde.server.metrics import Metrics
 from varde.server.middleware import BODY_BYTES
 
+from .world import COUNTERS
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -32,13 +34,48 @@ async def test_health_and_readiness(serve, settings):
     assert await (await client.get("/readyz")).json() == {"status": "ready"}
 
 
-async def test_stats_are_the_streams_counters(serve, settings):
+async def test_stats_are_figures_and_the_counters_behind_them(serve, settings, everyone):
     client = await serve(settings)
-    assert await (await client.get("/v1/stats")).json() == {"events": 1234, "rejected": 5}
-    found = await samples(client)
-    assert found["varde_stream_total", ("counter", "events")] == 1234
-    assert found["varde_stream_total", ("counter", "rejected")] == 5
+    assert await (await client.get("/v1/stats")).json() == {
+        "messages": 1300,
+        "events": 1234,
+        "ignored": 61,
+        "rejected": 5,
+        "customers": sum(map(bool, everyone)),
+        "customer_pairs": 4880,
+        "links": 70,
+        "erasures": 4,
+        "under_way": 5,
+        "freshness_p50_s": 0.6,
+        "freshness_p99_s": 1.4,
+        "counters": COUNTERS,
+    }
+
+
+async def test_metrics_hold_every_counter_as_it_is(serve, settings):
+    found = await samples(await serve(settings))
+    for name, n in COUNTERS.items():
+        assert found["varde_stream_total", ("counter", name)] == n
     assert found["varde_store_up",] == 1
+
+
+async def test_metrics_hold_the_stream_in_forms_that_dashboards_can_use(serve, settings):
+    found = await samples(await serve(settings))
+    fates = {
+        (dict(labels)["fate"], dict(labels)["reason"]): n
+        for (name, *labels), n in found.items()
+        if name == "varde_stream_messages_total"
+    }
+    assert fates == {
+        ("accepted", ""): 1234,
+        ("ignored", "event_not_mapped"): 61,
+        ("rejected", "not_json"): 3,
+        ("rejected", "bad_id"): 2,
+    }
+    assert sum(fates.values()) == COUNTERS["messages"]
+    bucket = "varde_stream_freshness_seconds_bucket"
+    assert [found[bucket, ("le", le)] for le in ("0.5", "0.6", "1.4", "3600.0", "+Inf")] == [0, 900, 991, 991, 992]
+    assert found["varde_stream_under_way",] == 5
 
 
 async def test_requests_are_counted_by_route_and_status_and_never_by_id(serve, settings):
@@ -142,7 +179,7 @@ def test_every_error_code_is_documented():
 
 def test_every_metric_is_documented_and_every_documented_metric_exists():
     metrics = Metrics()
-    metrics.stream.values = {"events": 1}
+    metrics.stream.values = COUNTERS
     names = set()
     for family in metrics.registry.collect():
         if family.name.startswith("varde_"):
@@ -159,6 +196,7 @@ async def test_the_documented_examples_have_the_shape_of_the_answers(serve, sett
         "/v1/recommendations": "/v1/recommendations?items=tent&n=1",
         "/v1/explain/{item}/{other}": "/v1/explain/tent/mat",
         "/v1/popular": "/v1/popular?n=1",
+        "/v1/stats": "/v1/stats",
     }
     for route, path in asked.items():
         section = text.split(f"## GET {route}\n")[1].split("\n## ")[0]

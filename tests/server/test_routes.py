@@ -1,5 +1,6 @@
 """The /v1 routes on a filled Redis, against brute force over the customers."""
 
+import dataclasses
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -7,8 +8,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
+from varde.delivery import Pane, popularity, split
+from varde.history import Signal
 from varde.pairs import Histories, Relation
 from varde.ranking import RANKINGS, scores
+from varde.store.sync import Store
 
 from .world import ITEMS, NOW, UNKNOWN, neighbours, pair
 
@@ -91,6 +95,27 @@ async def test_an_unknown_item_gets_what_is_popular(serve, settings, everyone):
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize("half_life_days", [1.0, 7.0])
+async def test_popularity_is_a_number_of_interactions_that_halves(serve, settings, frail, half_life_days):
+    """The stream weighs each interaction once (forward decay); read at any time, the sum counts those of that time."""
+    half_life_ms = half_life_days * 86_400_000
+    settings = dataclasses.replace(settings, redis_url=frail.url, half_life_days=half_life_days)
+    ages = {"tent": [0, 0, 0, half_life_ms], "mat": [half_life_ms, 3 * half_life_ms], "mug": [10]}
+    pane = Pane()
+    pane.popular[Signal.VIEW] = {
+        item: sum(popularity(NOW - int(age), half_life_days) for age in each) for item, each in ages.items()
+    }
+    store = Store.from_settings(settings)
+    assert all([store.apply(delivery) for delivery in split(pane, "popular", 0, 0, 100)])
+    store.close()
+    client = await serve(settings)
+    expected = {"tent": 3.5, "mug": 1.0, "mat": 0.625}
+    for path, query in (("/v1/popular", {}), (f"/v1/similar/{UNKNOWN}", {}), ("/v1/recommendations", {"uid": "new"})):
+        items = (await get(client, path, **query))["items"]
+        assert [entry["id"] for entry in items] == list(expected)
+        assert [entry["score"] for entry in items] == pytest.approx(list(expected.values()), rel=1e-6)
+
+
 async def test_popular_items_are_those_of_the_relations_column(serve, settings):
     client = await serve(settings)
     body = await get(client, f"/v1/similar/{UNKNOWN}", n=5, relation="viewed_bought")
@@ -103,7 +128,10 @@ async def test_an_empty_redis_gives_the_rung_none_and_is_not_stale(serve, settin
     body = await get(client, "/v1/similar/tent")
     assert (body["rung"], body["stale"], body["items"]) == ("none", False, [])
     assert (await get(client, "/v1/popular"))["items"] == []
-    assert await get(client, "/v1/stats") == {}
+    figures = await get(client, "/v1/stats")
+    assert figures.pop("counters") == {}
+    assert {name for name, value in figures.items() if value is None} == {"freshness_p50_s", "freshness_p99_s"}
+    assert {value for value in figures.values() if value is not None} == {0}
 
 
 async def test_the_floor_hides_pairs_of_few(serve, settings, everyone):

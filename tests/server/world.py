@@ -13,6 +13,14 @@ NOW = DAY * 86_400_000 + 43_200_000
 ITEMS = ["tent", "stove", "mat", "lamp", "boots", "map", "mug", "rope", "a/b c?", "nul\0", "{x}", "snö 🏔", "x:y\n"]
 UNKNOWN = "never-seen"
 
+COUNTERS = {
+    "messages": 1300, "accepted": 1234, "ignored:event_not_mapped": 61, "rejected:not_json": 3, "rejected:bad_id": 2,
+    "work": 1500, "work_done": 1496, "deliveries": 40, "deliveries_applied": 39, "pairs_added": 5000,
+    "pairs_removed": 120, "linked": 70, "forgotten": 4, "freshness_ms:600": 900, "freshness_ms:1400": 91,
+    "freshness_ms:inf": 1,
+}  # fmt: skip
+"""What the stream has counted in this world."""
+
 
 def customers(n, items, seed=7):
     """n customers who view a few of the items, the first ones more often, and buy some of what they view."""

@@ -21,7 +21,9 @@ from .world import NOW, changes_of, deliveries_of, events, live_totals, row_coun
 
 TODAY = NOW // DAY_MS
 PROPERTY = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=settings().max_examples // 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 LIMITS = Limits(cap=4, window_days=90)
 

@@ -27,7 +27,7 @@ def expected(calls):
 
 
 @given(data=st.data(), calls=CALLS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples * 3 // 5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_order_and_repeats_end_alike(every_redis, data, calls):
     tried = data.draw(
         st.permutations(calls + (data.draw(st.lists(st.sampled_from(calls), max_size=3)) if calls else []))

@@ -55,7 +55,7 @@ def best_of_row(store, row, ranking, n=10):
 
 
 @given(data=st.data(), sequence=events(ids=MANY), n=st.integers(1, 6))
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_rows_hold_exact_counts_whatever_the_order(redis_server, data, sequence, n):
     """Small rows, so that cuts, losses and rebuilds happen; after every refresh, not only at the end."""
     with redis_server.client() as client:

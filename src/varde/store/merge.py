@@ -188,15 +188,20 @@ def keep_rows(
     b = np.maximum(np.where(real, np.take_along_axis(supports, base, axis=1), 0), k)
     a = np.maximum(support[:, None].astype(np.float64), k.max(axis=1, keepdims=True))
     n = np.maximum(np.maximum(total[:, None].astype(np.float64), a), b.max(axis=1, keepdims=True))
-    width = counts.shape[1]
-    places = np.broadcast_to(np.arange(width), counts.shape)
-    best = np.full(counts.shape, width, dtype=np.int64)
-    place = np.empty(counts.shape, dtype=np.int64)
-    for name in rankings:
-        score = np.where(real, ranking.RANKINGS[name](k, a, b, n), -np.inf)
-        np.put_along_axis(place, np.argsort(-score, axis=1, kind="stable"), places, axis=1)
-        np.minimum(best, place, out=best)
-    winners = np.argsort(best * width + places, axis=1)[:, :size]
+    scores = [np.where(real, ranking.RANKINGS[name](k, a, b, n), -np.inf) for name in rankings]
+    winners = _best(scores)[:, :size]
     kept = np.zeros(counts.shape, dtype=bool)
     np.put_along_axis(kept, np.take_along_axis(base, winners, axis=1), True, axis=1)
     return kept
+
+
+def _best(scores: Sequence[NDArray[np.float64]]) -> Ints:
+    """Columns of each row in the order of their best place in any of the scores; ties as they stand."""
+    shape = scores[0].shape
+    places = np.broadcast_to(np.arange(shape[1]), shape)
+    best = np.full(shape, shape[1], dtype=np.int64)
+    place = np.empty(shape, dtype=np.int64)
+    for score in scores:
+        np.put_along_axis(place, np.argsort(-score, axis=1, kind="stable"), places, axis=1)
+        np.minimum(best, place, out=best)
+    return np.argsort(best, axis=1, kind="stable")

@@ -81,19 +81,22 @@ def apply_call(delivery: Delivery, numbers: Numbers, server: str, now: int, sett
         dated = keys.pairs_day(relation, number, day) if batch.dates(day) else None
         batch.add(keys.pairs(relation, number), dated, day, cells, numbers)
     batch.add_stats(shard, delivery.stats)
-    weights = []
-    for signal, some in delivery.popular:
-        entries: list[float] = []
-        for item, weight in some.items():
-            if math.isfinite(weight):
-                entries += numbers[item], float(weight)
-        _check(shard, entries[::2])
-        batch.keys.append(keys.popular(signal, shard))
-        weights.append(entries)
+    weights = [_weights(some, shard, numbers) for _, some in delivery.popular]
+    batch.keys += [keys.popular(signal, shard) for signal, _ in delivery.popular]
     block, bit = divmod(token.index, keys.TOKEN_BLOCK)
     bitmap = keys.applied(shard, token.run, token.lane, block, token.part)
     payload = msgpack.packb((batch.groups, weights))
     return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload, server))
+
+
+def _weights(some: Mapping[str, float], shard: int, numbers: Numbers) -> list[float]:
+    """[member, weight, ...]; a weight that is no number would make the whole sum none."""
+    entries: list[float] = []
+    for item, weight in some.items():
+        if math.isfinite(weight):
+            entries += numbers[item], float(weight)
+    _check(shard, entries[::2])
+    return entries
 
 
 class _Batch:

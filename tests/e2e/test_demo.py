@@ -1,0 +1,184 @@
+"""`varde demo` as a newcomer runs it: real Redis, Pub/Sub, stream, server and shoppers, each its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "../shared/data"
+KEYS = {
+    "events", "rejected", "dead_letters", "customers", "items", "pairs", "pairs_compared", "pairs_different",
+    "freshness_p50_s", "freshness_p99_s", "events_per_s",
+}  # fmt: skip
+
+
+def varde(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VARDE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "varde.cli", *words], env=clean | environ, capture_output=True, text=True, timeout=500
+    )
+
+
+def once(*words: str, **environ: str) -> dict:
+    done = varde("demo", "--once", *words, **environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary.keys() >= KEYS
+    assert summary["pairs_different"] == summary["supports_different"] == summary["answers_different"] == 0
+    assert summary["pairs_compared"] == summary["pairs"] > 0
+    assert summary["answers_compared"] > 0
+    assert summary["dead_letters"] == summary["rejected"]
+    assert summary["events"] <= summary["warehoused"]
+    return summary
+
+
+def data(name: str) -> str:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"needs the shared data: {path.name} is not in ../shared/data")
+    return str(path)
+
+
+def test_simulated_shoppers_agree_pair_by_pair():
+    summary = once("--limit", "4000", "--seed", "3")
+    assert summary["events"] == 4000
+    assert summary["rejected"] > 0, "the shoppers' noise reaches the dead letters"
+    assert summary["customers"] > 100
+
+
+def test_the_stand_in_and_the_small_window_agree_too():
+    """Without Java there is no emulator; a cap of 5 makes evictions the usual case."""
+    hidden = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not (Path(p) / "java").exists())
+    summary = once("--limit", "1500", "--seed", "4", PATH=hidden, VARDE_CAP="5", VARDE_MIN_CUSTOMERS="1")
+    assert summary["events"] == 1500
+
+
+@pytest.mark.data
+def test_online_retail_agrees_pair_by_pair():
+    path = data("online_retail.csv.gz")
+    summary = once("--data", path, "--format", "online-retail", "--limit", "3000")
+    assert summary["pairs_compared"] > 900_000
+    assert summary["items"] > 2_000
+
+
+@pytest.mark.data
+def test_sessions_agree_pair_by_pair():
+    path = data("serenade-example/train.txt.gz")
+    summary = once("--data", path, "--format", "sessions", "--limit", "6000")
+    assert summary["events"] == 6000
+
+
+def test_a_file_of_segment_messages_with_bad_lines(tmp_path):
+    lines = [
+        json.dumps({"type": "track", "event": "Product Viewed", "userId": f"u{n % 5}", "messageId": f"m{n}-{item}",
+                    "timestamp": f"2026-01-01T00:{n % 60:02d}:00Z", "receivedAt": "2026-01-01T02:00:00Z",
+                    "properties": {"product_id": item}})
+        for n in range(60) for item in ("tent \U0001f3d5", "a:b{c}", "nul\x00")
+    ]  # fmt: skip
+    file = tmp_path / "messages.ndjson"
+    file.write_text("\n".join([*lines, "{broken", '{"type":"track"}', "[]"]) + "\n")
+    summary = once("--data", str(file), "--format", "segment")
+    assert (summary["events"], summary["rejected"], summary["customers"]) == (183, 3, 5)
+    assert (summary["items"], summary["pairs"]) == (3, 6)
+
+
+class Live:
+    """A running `varde demo`, its output line by line."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "varde.cli", "demo", "--port", "0", "--rate", "50"]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("VARDE_")}
+        self.process = subprocess.Popen(
+            command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self.lines: list[str] = []
+
+    def until(self, pattern: str) -> re.Match[str]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError("".join(self.lines[-40:]))
+
+    def descendants(self) -> set[int]:
+        return _descendants(self.process.pid)
+
+
+def _descendants(pid: int) -> set[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return set()
+    found = {int(child) for child in children}
+    return found.union(*(_descendants(child) for child in found)) if found else found
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in _state(pid)}
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def get(url: str) -> dict:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def live():
+    demo = Live()
+    yield demo
+    if demo.process.poll() is None:
+        demo.process.kill()
+    demo.process.wait(30)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
+    url = live.until(r"page\s+(http://\S+)/explore").group(1)
+    similar = live.until(r"curl '(http://\S+/v1/similar/\S+)'").group(1)
+    reason = live.until(r"curl '(http://\S+/v1/explain/\S+)'").group(1)
+    answer = get(similar)
+    assert answer["rung"] == "pairs"
+    assert all(entry["customers"] >= 3 for entry in answer["items"])
+    explained = get(reason)
+    assert explained["customers"] >= 3
+    assert "viewed both" in explained["text"]
+    with urllib.request.urlopen(f"{url}/explore", timeout=10) as page:
+        assert b"Varde" in page.read()
+    live.until(r"[1-9][\d,]* messages, [1-9]\d*/s")
+    started = live.descendants()
+    assert len(started) >= 5, "Redis, Pub/Sub, stream, server, shoppers"
+    live.process.send_signal(stop)
+    code = live.process.wait(60)
+    assert code == (-signal.SIGKILL if stop == signal.SIGKILL else 0)
+    deadline = time.monotonic() + 20
+    while alive(started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(started)
+
+
+def test_wrong_use_is_said_clearly():
+    assert "--data and --format" in varde("demo", "--once", "--data", "x").stderr
+    assert "No such file" in varde("demo", "--once", "--data", "nowhere", "--format", "segment").stderr
+    done = varde("demo", "--once", VARDE_CAP="none")
+    assert done.returncode == 2
+    assert "VARDE_CAP" in done.stderr
