@@ -2,11 +2,9 @@
 const EVERY_MS = 1000;
 const SHOWN = 20;
 const RATE_OVER_MS = 10_000;
-const FIGURES = [
-  ["events", "events"], ["interactions", "interactions"], ["rejected", "rejected"], ["dead_letters", "dead letters"],
-  ["customers", "customers"], ["items", "items"], ["pairs", "pairs"], ["links", "links"], ["erasures", "erasures"],
-];
-const MOST_FIGURES = 7;
+const FRESHNESS_OVER_MS = 30_000;
+const FRESHNESS = "freshness_ms:"; // and the upper bound of a bucket, or inf
+const NOTHING = "–";
 const HEADINGS = {
   also_viewed: (item) => `Customers who viewed ${item} also viewed`,
   also_bought: (item) => `Customers who bought ${item} also bought`,
@@ -16,14 +14,15 @@ const SCORES = { llr: "log-likelihood ratio", cosine: "cosine", count: "customer
 
 const $ = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
-const digits = (n) => (Math.abs(n) >= 100 ? whole.format(Math.round(n)) : String(Number(n.toPrecision(3)))).replace("-", "−");
+const digits = (n) => (Number.isInteger(n) || Math.abs(n) >= 100 ? whole.format(Math.round(n)) : n.toPrecision(3)).replace("-", "−");
 
 const rows = new Map(); // item id -> its parts on the page
 const RANKINGS = [...$("ranking").options].map((option) => option.value);
 let asked = { item: "", relation: "also_viewed", ranking: RANKINGS[0] };
 let opened = null; // item id whose "why" is open
 let round = 0; // answers to an earlier question are dropped
-let ticks = []; // [time, events] of the last seconds
+let looks = []; // [time, answer of /v1/stats] of the last seconds
+let untouched = true; // nothing was chosen yet, so the most popular item may be
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -40,13 +39,16 @@ async function ask(path, parameters = {}) {
   return body;
 }
 
-function select(next) {
+function select(next, unasked = false) {
   asked = { ...asked, ...next };
+  untouched &&= !asked.item;
   round += 1;
   opened = null;
   for (const id of [...rows.keys()]) drop(id);
   const hash = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "")).toString();
-  if (location.hash.slice(1) !== hash) location.hash = hash; // a fragment: it never reaches the server's logs
+  // A fragment never reaches the server's logs. What nobody chose is no step back in the browser's history.
+  if (unasked) history.replaceState(null, "", `#${hash}`);
+  else if (location.hash.slice(1) !== hash) location.hash = hash;
   for (const name of ["item", "relation", "ranking"]) $(name).value = asked[name];
   markPopular();
   $("heading").textContent = asked.item ? HEADINGS[asked.relation](asked.item) : "Pick an item";
@@ -123,7 +125,7 @@ function fillRow(parts, entry, place, share, first) {
   parts.number.textContent = digits(entry.score);
   parts.count.textContent = entry.customers === null ? "–" : whole.format(entry.customers);
   parts.why.hidden = entry.customers === null;
-  if (parts.customers !== entry.customers && !first) flash(parts, entry.customers - (parts.customers ?? 0));
+  if (parts.customers !== entry.customers && !first) flash(parts, entry.customers - (parts.customers ?? entry.customers));
   parts.customers = entry.customers;
 }
 
@@ -144,7 +146,7 @@ function describe(answer) {
   $("rung").hidden = answer.rung === "none" && !answer.stale;
   $("rung").textContent = { pairs: "from pairs", popular: "popular items", none: "no answer from Redis" }[answer.rung] ?? answer.rung;
   $("rung").classList.toggle("weak", answer.rung !== "pairs");
-  $("score-name").textContent = popular ? "Popularity" : `Score: ${SCORES[answer.ranking] ?? answer.ranking}`;
+  $("score-name").textContent = popular ? "Recent interactions" : `Score: ${SCORES[answer.ranking] ?? answer.ranking}`;
   $("columns").hidden = answer.items.length === 0;
   if (answer.stale) note("Redis does not answer; this page keeps trying.", true);
   else if (answer.rung === "pairs") note("Choose an item to walk on, or ask why it is here.");
@@ -196,44 +198,84 @@ function showReason(parts, text, answer) {
 
 function markPopular() {
   for (const button of $("popular").querySelectorAll("button")) {
-    button.setAttribute("aria-current", String(button.textContent === asked.item));
+    button.setAttribute("aria-current", String(button.dataset.item === asked.item));
   }
+}
+
+function popularLine({ id }) {
+  const button = make("button");
+  button.type = "button";
+  button.dataset.item = id;
+  button.append(make("span", "id", id), make("span", "weight"));
+  button.addEventListener("click", () => select({ item: id }));
+  const line = make("li");
+  line.append(button);
+  return line;
 }
 
 async function refreshPopular() {
   const { items } = await ask("/v1/popular", { signal: "view", n: "50" });
   $("known").replaceChildren(...items.map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
-  const ids = items.slice(0, 14).map(({ id }) => id);
-  const shown = [...$("popular").querySelectorAll("button")].map((button) => button.textContent);
-  if (ids.join("\n") === shown.join("\n") || $("popular").contains(document.activeElement)) return;
-  $("popular").replaceChildren(...ids.map((id) => {
-    const button = make("button", "", id);
-    button.type = "button";
-    button.addEventListener("click", () => select({ item: id }));
-    const line = make("li");
-    line.append(button);
-    return line;
-  }));
+  const best = items.slice(0, 14);
+  const shown = [...$("popular").querySelectorAll("button")];
+  const same = shown.length === best.length && shown.every((button, place) => button.dataset.item === best[place].id);
+  if (!same && !$("popular").contains(document.activeElement)) $("popular").replaceChildren(...best.map(popularLine));
+  const weights = new Map(best.map(({ id, score }) => [id, score]));
+  for (const button of $("popular").querySelectorAll("button")) {
+    const weight = weights.get(button.dataset.item);
+    button.lastChild.textContent = weight === undefined ? "" : digits(weight);
+  }
   markPopular();
+  if (untouched && best.length && !$("item").value && document.activeElement !== $("item")) select({ item: best[0].id }, true);
 }
 
-function rate(events) {
-  const now = performance.now();
-  ticks = [...ticks.filter(([time, n]) => now - time <= RATE_OVER_MS && n <= events), [now, events]];
-  const [time, n] = ticks[0];
-  return now > time ? ((events - n) * 1000) / (now - time) : null;
+// Growth of a figure and of the freshness histogram since the oldest look within `span` ms; null after a first look.
+function since(span) {
+  const [now, after] = looks.at(-1);
+  const [then, before] = looks.find(([time]) => now - time <= span);
+  return now > then ? { seconds: (now - then) / 1000, before, after } : null;
+}
+
+function quantiles(span, wanted) {
+  const lately = since(span);
+  if (!lately) return null;
+  const grown = Object.entries(lately.after.counters)
+    .filter(([name]) => name.startsWith(FRESHNESS))
+    .map(([name, n]) => [name.endsWith(":inf") ? Infinity : Number(name.slice(FRESHNESS.length)) / 1000, n - (lately.before.counters[name] ?? 0)])
+    .sort(([a], [b]) => a - b);
+  const total = grown.reduce((sum, [, n]) => sum + n, 0);
+  if (!total) return null;
+  return wanted.map((q) => {
+    let reached = 0;
+    return grown.find(([, n]) => (reached += n) > 0 && reached / total >= q)[0];
+  });
+}
+
+function fresh() {
+  const found = quantiles(FRESHNESS_OVER_MS, [0.5, 0.99]);
+  if (!found) return NOTHING;
+  const slow = found.includes(Infinity); // then each needs its own unit
+  return found.map((bound) => (bound === Infinity ? "> 1 h" : slow ? `${bound} s` : String(bound))).join(" / ") + (slow ? "" : " s");
 }
 
 async function refreshFigures() {
   const stats = await ask("/v1/stats");
-  const known = FIGURES.filter(([name]) => name in stats);
-  const others = Object.keys(stats).filter((name) => !FIGURES.some(([other]) => other === name));
-  const cells = [...known, ...others.map((name) => [name, name.replaceAll("_", " ")])].slice(0, MOST_FIGURES);
-  const figures = cells.map(([name, label]) => [label, whole.format(stats[name])]);
-  const perSecond = "events" in stats ? rate(stats.events) : null;
-  if (perSecond !== null) figures.unshift(["events/s", perSecond.toFixed(perSecond < 10 ? 1 : 0)]);
-  $("figures").replaceChildren(...figures.map(([label, value]) => {
+  const now = performance.now();
+  if (looks.length && stats.messages < looks.at(-1)[1].messages) looks = []; // Redis was emptied
+  looks = [...looks.filter(([time]) => now - time <= FRESHNESS_OVER_MS), [now, stats]];
+  const lately = since(RATE_OVER_MS);
+  const rate = lately && (lately.after.events - lately.before.events) / lately.seconds;
+  const figures = [
+    ["events/s", rate === null ? NOTHING : rate.toFixed(rate < 10 ? 1 : 0), "Over the last 10 s"],
+    ["events", whole.format(stats.events), "Interactions, links of two ids and erasures since the start"],
+    ["customers", whole.format(stats.customers), "With any view, cart or purchase that counts"],
+    ["customer pairs", whole.format(stats.customer_pairs), "Pairs of items, summed over the customers who have them"],
+    ["dead letters", whole.format(stats.rejected), "Faulty messages, kept with the reason"],
+    ["freshness p50 / p99", fresh(), "From publication to the count, over the last 30 s"],
+  ];
+  $("figures").replaceChildren(...figures.map(([label, value, title]) => {
     const cell = make("div");
+    cell.title = title;
     cell.append(make("dt", "", label), make("dd", "", value));
     return cell;
   }));
@@ -286,6 +328,7 @@ $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   select({ item: $("item").value, relation: $("relation").value, ranking: $("ranking").value });
 });
+$("item").addEventListener("focus", () => $("item").select()); // so that typing replaces what is there
 for (const name of ["relation", "ranking"]) $(name).addEventListener("change", () => $("form").requestSubmit());
 window.addEventListener("hashchange", fromHash);
 fromHash();

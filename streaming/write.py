@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterator
@@ -66,10 +67,9 @@ class ApplyDeliveries(beam.DoFn):
 
     def _deliver(self, store: Store, delivery: Delivery) -> None:
         now = self._clock()
-        if delivery.published:
-            for name, n in histogram(delivery.published, now).items():
-                delivery.stats[name] = delivery.stats.get(name, 0) + n
-        if not store.apply(delivery):
+        # A copy: the element itself may be tried again.
+        timed = dataclasses.replace(delivery, stats=delivery.stats | histogram(delivery.published, now))
+        if not store.apply(timed):
             self._repeats.inc()
             _log.info("applied before: %s, shard %d", delivery.token, delivery.shard)
             return

@@ -164,6 +164,9 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
     assert "viewed both" in explained["text"]
     with urllib.request.urlopen(f"{url}/explore", timeout=10) as page:
         assert b"Varde" in page.read()
+    for path in re.findall(r"^curl 'http://127.0.0.1:8080(/\S+)'$", (ROOT / "README.md").read_text(), re.MULTILINE):
+        told = get(url + path)
+        assert told.get("rung", "pairs") == "pairs", path
     live.until(r"[1-9][\d,]* messages, [1-9]\d*/s")
     started = live.descendants()
     assert len(started) >= 5, "Redis, Pub/Sub, stream, server, shoppers"

@@ -6,13 +6,15 @@ import shutil
 
 import pytest
 from playwright.async_api import async_playwright, expect
+from redis import Redis
 
+from varde.freshness import quantile
 from varde.pairs import Histories
 from varde.settings import Settings
 from varde.store.sync import Store
 
 from .outdoor import shoppers
-from .world import NOW, fill
+from .world import COUNTERS, NOW, fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SEEN_MS = 20_000
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: t
 @pytest.fixture
 def store(frail):
     store = Store.from_settings(Settings(redis_url=frail.url), clock=lambda: NOW)
-    fill(store, shoppers(600), "shop", stats={"events": 4821, "rejected": 3, "customers": 600, "items": 35})
+    fill(store, shoppers(600), "shop", stats=COUNTERS)
     yield store
     store.close()
 
@@ -34,20 +36,32 @@ async def server(serve, frail, store):
     return await serve(Settings(redis_url=frail.url, deadline_ms=5000))
 
 
+def flush(redis_server):
+    client = Redis.from_url(redis_server.url)
+    client.flushall()
+    client.close()
+
+
 @pytest.fixture
-async def page(server):
-    """The page, and a failure of the test for anything the browser complains about."""
+async def browser():
+    """A context of its own in a Chromium, and a failure of the test for anything the browser complains about."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = await (await browser.new_context()).new_page()
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = await chromium.new_context()
         complaints = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
-        await page.goto(str(server.make_url("/explore")))
-        yield page
-        await browser.close()
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        context.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+        yield context
+        await chromium.close()
         assert [text for text in complaints if "ERR_ABORTED" not in text] == []
+
+
+@pytest.fixture
+async def page(server, browser):
+    page = await browser.new_page()
+    await page.goto(str(server.make_url("/explore")))
+    return page
 
 
 def row(page, item):
@@ -68,7 +82,58 @@ async def test_a_chosen_item_shows_its_neighbours_in_the_order_of_the_answer(pag
         [str(entry["customers"]) for entry in answer["items"]]
     )
     await expect(page.locator("#rung")).to_have_text("from pairs")
-    await expect(page.locator("#figures")).to_contain_text("4,821")
+
+
+async def test_it_opens_on_the_most_popular_item(page, server):
+    best = (await (await server.get("/v1/popular?n=1")).json())["items"][0]["id"]
+    await expect(page.locator("#heading")).to_have_text(f"Customers who viewed {best} also viewed")
+    await expect(page.locator("#neighbours .count").first).to_have_text(re.compile(r"\d+"))
+    await expect(page.locator('#popular [aria-current="true"] .id')).to_have_text(best)
+    assert f"item={best}" in page.url
+    assert await page.evaluate("history.length") == 2  # the blank page and this one: nobody has to step back twice
+
+
+async def test_it_opens_on_the_first_item_there_is_but_never_over_what_is_being_typed(serve, frail, browser):
+    await asyncio.to_thread(flush, frail)
+    server = await serve(Settings(redis_url=frail.url, deadline_ms=5000))
+    pages = [await browser.new_page(), await browser.new_page()]
+    for page in pages:
+        await page.goto(str(server.make_url("/explore")))
+        await expect(page.locator("#heading")).to_have_text("Pick an item")
+        await expect(page.locator("#figures dd")).to_have_text(["–", "0", "0", "0", "0", "–"])
+    await pages[1].get_by_label("Item", exact=True).fill("ro")
+    store = Store.from_settings(Settings(redis_url=frail.url), clock=lambda: NOW)
+    await asyncio.to_thread(fill, store, shoppers(50), "later")
+    store.close()
+    for page in pages:
+        await page.bring_to_front()  # a hidden page does not ask
+        await expect(page.locator("#popular button")).not_to_have_count(0, timeout=SEEN_MS)
+    await expect(pages[1].locator("#heading")).to_have_text("Pick an item")
+    await expect(pages[1].get_by_label("Item", exact=True)).to_have_value("ro")
+    await pages[0].bring_to_front()
+    await expect(pages[0].locator("#heading")).to_contain_text("Customers who viewed")
+
+
+async def test_figures_are_for_people(page):
+    await expect(page.locator("#figures dt")).to_have_text(
+        ["events/s", "events", "customers", "customer pairs", "dead letters", "freshness p50 / p99"]
+    )
+    values = page.locator("#figures dd")
+    await expect(values.nth(1)).to_have_text("1,234")
+    await expect(values.nth(3)).to_have_text("4,880")
+    await expect(values.nth(4)).to_have_text("5")
+    await expect(values.nth(5)).to_have_text("–")  # what was counted before the page was opened is not new
+
+
+async def test_freshness_is_that_of_the_last_seconds(page, store):
+    await expect(page.locator("#figures dd").nth(5)).to_have_text("–")
+    lately = {"messages": 100, "accepted": 100, "freshness_ms:700": 97, "freshness_ms:2000": 2, "freshness_ms:7500": 1}
+    await asyncio.to_thread(fill, store, [], "lately", stats=lately)
+    p50, p99 = quantile(lately, 0.5), quantile(lately, 0.99)
+    await expect(page.locator("#figures dd").nth(5)).to_have_text(f"{p50:g} / {p99:g} s")
+    await expect(page.locator("#figures dd").first).not_to_have_text("–")
+    await asyncio.to_thread(fill, store, [], "slow", stats={"messages": 100, "freshness_ms:inf": 100})
+    await expect(page.locator("#figures dd").nth(5)).to_have_text("7.5 s / > 1 h")
 
 
 async def test_a_pair_that_is_completed_while_the_page_is_open_appears(page, store):
@@ -102,7 +167,8 @@ async def test_why_opens_the_evidence_and_keeps_it_open(page, server):
 
 
 async def test_the_keyboard_is_enough_and_focus_survives_the_rounds(page):
-    await page.get_by_label("Item", exact=True).focus()
+    await expect(page.locator("#neighbours > li")).not_to_have_count(0)
+    await page.keyboard.press("Tab")  # into the field, with all of it selected
     await page.keyboard.type(TENT)
     await page.keyboard.press("Enter")
     await expect(row(page, PEGS)).to_be_visible()

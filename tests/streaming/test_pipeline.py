@@ -11,6 +11,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.testing.util import assert_that
+from google.pubsub_v1 import types
 
 from varde import keys
 from varde.freshness import PREFIX
@@ -19,6 +20,7 @@ from varde.settings import Settings
 from varde.store.sync import Store
 from varde.streaming import local_runner, write
 from varde.streaming.options import StreamParameters
+from varde.streaming.parse import _published_ms
 from varde.streaming.pipeline import build
 
 from .world import NOW, clock, identify, live, message, order, shop, truth, view
@@ -170,6 +172,13 @@ def test_pubsub_messages_are_read_with_their_publish_time(parameters, store):
         sent = [PubsubMessage(data % item, {}, "id", publish_time=NOW / 1000) for item in (b"a", b"b")]
         build(p | beam.Create(sent), parameters, bounded=True, clock=clock)
     assert sorted(store.recents(keys.customer_key("u1", None))) == [("a", NOW), ("b", NOW)]
+
+
+def test_a_message_as_dataflow_delivers_it_has_its_publish_time():
+    """There a message arrives as the bytes of Google's own type, with another class for the time."""
+    sent = types.PubsubMessage(data=b"x", message_id="1")
+    sent._pb.publish_time.FromMilliseconds(NOW)
+    assert _published_ms(PubsubMessage._from_proto_str(types.PubsubMessage.serialize(sent))) == NOW
 
 
 def test_worker_processes_run_the_same_graph(parameters, store):
