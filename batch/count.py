@@ -15,8 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 
+from varde.counts import Cells
 from varde.history import Signal
-from varde.pairs import Cells, Relation
+from varde.pairs import Relation
 
 BLOCK = 256
 """Row items counted together."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from varde.counts import Cells
 from varde.history import Limits, Signal
-from varde.pairs import ANY_ITEM, Cells, Relation, Universe
+from varde.pairs import ANY_ITEM, Relation, Universe
 
 from . import count
 from .warehouse import Parameters, Warehouse

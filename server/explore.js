@@ -1,10 +1,8 @@
 // The page at /explore: asks /v1 every second and touches only what has changed, so that focus and scrolling stay.
+import { figuresOf } from "./explore-figures.js";
+
 const EVERY_MS = 1000;
 const SHOWN = 20;
-const RATE_OVER_MS = 10_000;
-const FRESHNESS_OVER_MS = 30_000;
-const FRESHNESS = "freshness_ms:"; // and the upper bound of a bucket, or inf
-const NOTHING = "–";
 const HEADINGS = {
   also_viewed: (item) => `Customers who viewed ${item} also viewed`,
   also_bought: (item) => `Customers who bought ${item} also bought`,
@@ -21,7 +19,6 @@ const RANKINGS = [...$("ranking").options].map((option) => option.value);
 let asked = { item: "", relation: "also_viewed", ranking: RANKINGS[0] };
 let opened = null; // item id whose "why" is open
 let round = 0; // answers to an earlier question are dropped
-let looks = []; // [time, answer of /v1/stats] of the last seconds
 let untouched = true; // nothing was chosen yet, so the most popular item may be
 
 function make(tag, className, text) {
@@ -229,50 +226,8 @@ async function refreshPopular() {
   if (untouched && best.length && !$("item").value && document.activeElement !== $("item")) select({ item: best[0].id }, true);
 }
 
-// Growth of a figure and of the freshness histogram since the oldest look within `span` ms; null after a first look.
-function since(span) {
-  const [now, after] = looks.at(-1);
-  const [then, before] = looks.find(([time]) => now - time <= span);
-  return now > then ? { seconds: (now - then) / 1000, before, after } : null;
-}
-
-function quantiles(span, wanted) {
-  const lately = since(span);
-  if (!lately) return null;
-  const grown = Object.entries(lately.after.counters)
-    .filter(([name]) => name.startsWith(FRESHNESS))
-    .map(([name, n]) => [name.endsWith(":inf") ? Infinity : Number(name.slice(FRESHNESS.length)) / 1000, n - (lately.before.counters[name] ?? 0)])
-    .sort(([a], [b]) => a - b);
-  const total = grown.reduce((sum, [, n]) => sum + n, 0);
-  if (!total) return null;
-  return wanted.map((q) => {
-    let reached = 0;
-    return grown.find(([, n]) => (reached += n) > 0 && reached / total >= q)[0];
-  });
-}
-
-function fresh() {
-  const found = quantiles(FRESHNESS_OVER_MS, [0.5, 0.99]);
-  if (!found) return NOTHING;
-  const slow = found.includes(Infinity); // then each needs its own unit
-  return found.map((bound) => (bound === Infinity ? "> 1 h" : slow ? `${bound} s` : String(bound))).join(" / ") + (slow ? "" : " s");
-}
-
 async function refreshFigures() {
-  const stats = await ask("/v1/stats");
-  const now = performance.now();
-  if (looks.length && stats.messages < looks.at(-1)[1].messages) looks = []; // Redis was emptied
-  looks = [...looks.filter(([time]) => now - time <= FRESHNESS_OVER_MS), [now, stats]];
-  const lately = since(RATE_OVER_MS);
-  const rate = lately && (lately.after.events - lately.before.events) / lately.seconds;
-  const figures = [
-    ["events/s", rate === null ? NOTHING : rate.toFixed(rate < 10 ? 1 : 0), "Over the last 10 s"],
-    ["events", whole.format(stats.events), "Interactions, links of two ids and erasures since the start"],
-    ["customers", whole.format(stats.customers), "With any view, cart or purchase that counts"],
-    ["customer pairs", whole.format(stats.customer_pairs), "Pairs of items, summed over the customers who have them"],
-    ["dead letters", whole.format(stats.rejected), "Faulty messages, kept with the reason"],
-    ["freshness p50 / p99", fresh(), "From publication to the count, over the last 30 s"],
-  ];
+  const figures = figuresOf(await ask("/v1/stats"), performance.now());
   $("figures").replaceChildren(...figures.map(([label, value, title]) => {
     const cell = make("div");
     cell.title = title;

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from varde.figures import ACCEPTED, IGNORED, REJECTED
 from varde.freshness import cumulative
@@ -47,7 +47,7 @@ class StreamCounters(Collector):
 
     def _freshness(self) -> Metric:
         """A histogram without a sum: the counters do not hold one."""
-        buckets = [(floatToGoString(bound), float(n)) for bound, n in cumulative(self.values)]
+        buckets = [("+Inf" if bound == inf else str(bound), float(n)) for bound, n in cumulative(self.values)]
         return HistogramMetricFamily(
             "varde_stream_freshness_seconds",
             "Time from a message's publication to its count in Redis.",

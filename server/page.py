@@ -1,4 +1,4 @@
-"""GET /explore: one page with its script and style, from the package, under a policy that allows nothing else."""
+"""GET /explore: one page with its scripts and style, from the package, under a policy that allows nothing else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ FILES = {
     "/explore": ("explore.html", "text/html"),
     "/explore.css": ("explore.css", "text/css"),
     "/explore.js": ("explore.js", "text/javascript"),
+    "/explore-figures.js": ("explore-figures.js", "text/javascript"),
 }
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "

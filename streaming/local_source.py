@@ -6,9 +6,10 @@ local_runner.repair(); touches private names, checked by tests/streaming/test_lo
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
 import weakref
+from collections import deque
 from typing import Any, ClassVar
 
 from apache_beam.io.gcp.pubsub import PubsubMessage
@@ -20,13 +21,15 @@ from google.cloud.pubsub_v1 import SubscriberClient
 MESSAGES_PER_PULL = 1000
 """Pub/Sub's own upper bound for one Pull."""
 MESSAGES_PER_BUNDLE = 2000
-_QUEUED_PULLS = 8
+_MESSAGES_AHEAD = 4 * MESSAGES_PER_BUNDLE
 _PATIENCE_S = 0.02
-"""How long the worker thread waits for messages before it lets timers fire."""
+"""How long the worker thread waits before it lets timers and other steps run."""
+_GATHER_S = 0.1
+"""Least time between two small bundles: each costs the runner milliseconds, whatever is in it."""
 
 
 class _Puller:
-    """A thread that pulls ahead of the worker and acknowledges what the worker has taken.
+    """A thread that pulls ahead of the worker and acknowledges what it has pulled.
 
     Like the stock source it acknowledges before the messages are processed: the local runner keeps its state in
     memory, so a crash loses that anyway (DESIGN 2, property 6).
@@ -34,59 +37,67 @@ class _Puller:
 
     def __init__(self, subscription: str) -> None:
         self._subscription = subscription
-        self._pulled: queue.Queue[Any] = queue.Queue(_QUEUED_PULLS)
-        self._stopped = threading.Event()
+        self._messages: deque[Any] = deque()
+        self._error: Exception | None = None
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._next_bundle = 0.0
         self._thread = threading.Thread(target=self._run, name="pubsub-pull", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         client = SubscriberClient()
-        while not self._stopped.is_set():
+        while not self._stopped:
             try:
                 answer = client.pull(
                     subscription=self._subscription, max_messages=MESSAGES_PER_PULL, timeout=10, retry=None
                 )
+                received = answer._pb.received_messages  # the plain protobuf: no wrapper object per field
+                if received and self._offer([item.message for item in received]):
+                    client.acknowledge(subscription=self._subscription, ack_ids=[item.ack_id for item in received])
             except (exceptions.DeadlineExceeded, exceptions.ServiceUnavailable):
                 continue  # no message within the time limit, or a restart of the queue
             except exceptions.GoogleAPICallError as error:
-                self._offer(error)
+                self._error = error  # for good: the runner tries a bundle several times
                 return
-            received = answer._pb.received_messages  # the plain protobuf: no wrapper object per field
-            if received and self._offer([item.message for item in received]):
-                client.acknowledge(subscription=self._subscription, ack_ids=[item.ack_id for item in received])
 
-    def _offer(self, item: Any) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._pulled.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
+    def _offer(self, messages: list[Any]) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._messages) < _MESSAGES_AHEAD or self._stopped)
+            self._messages.extend(messages)
+            self._changed.notify_all()
+        return not self._stopped
 
     def take(self) -> list[Any]:
-        """What has been pulled, up to MESSAGES_PER_BUNDLE; none when there is nothing for a moment.
+        """What has been pulled, up to MESSAGES_PER_BUNDLE; none when it is not worth a bundle yet.
+
+        Never blocks for longer than _PATIENCE_S: the thread that calls it runs every other step, too.
 
         Raises:
             GoogleAPICallError: the queue refuses, for instance because the subscription does not exist.
         """
-        taken: list[Any] = []
-        patience = _PATIENCE_S
-        while len(taken) < MESSAGES_PER_BUNDLE:
-            try:
-                item = self._pulled.get(timeout=patience)
-            except queue.Empty:
-                break
-            if isinstance(item, Exception):
-                self._pulled.put(item)  # the runner tries a bundle several times: it fails each time
-                raise item
-            taken.extend(item)
-            patience = 0.001  # what else is there goes into the same bundle: each costs the runner milliseconds
-        return taken
+        with self._changed:
+            if self._error is not None and not self._messages:
+                raise self._error
+            now = time.monotonic()
+            early = max(self._next_bundle - now, 0.0)
+            if len(self._messages) < MESSAGES_PER_PULL and (early or not self._messages):
+                self._changed.wait_for(lambda: len(self._messages) >= MESSAGES_PER_PULL, min(early, _PATIENCE_S))
+            if not self._messages:
+                self._changed.wait_for(lambda: bool(self._messages), _PATIENCE_S - min(early, _PATIENCE_S))
+            now = time.monotonic()
+            if not self._messages or (now < self._next_bundle and len(self._messages) < MESSAGES_PER_PULL):
+                return []
+            self._next_bundle = now + _GATHER_S
+            taken = [self._messages.popleft() for _ in range(min(len(self._messages), MESSAGES_PER_BUNDLE))]
+            self._changed.notify_all()
+            return taken
 
     def stop(self) -> None:
         """End the thread after the pull under way."""
-        self._stopped.set()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 class PullingEvaluator(transform_evaluator._PubSubReadEvaluator):
@@ -97,7 +108,7 @@ class PullingEvaluator(transform_evaluator._PubSubReadEvaluator):
     def _read_from_pubsub(self, timestamp_attribute: str | None) -> list[tuple[Timestamp, PubsubMessage]]:
         if timestamp_attribute:
             msg = "the repaired local source reads no timestamp attribute: Segment sets none"
-            raise NotImplementedError(msg)
+            raise ValueError(msg)
         transform = self._applied_ptransform.transform
         puller = self._pullers.get(transform)
         if puller is None:

@@ -96,6 +96,7 @@ def run(argv: list[str], environ: dict[str, str] | None = None) -> int:
     local = runner != "DataflowRunner"
     if local:
         local_runner.repair()
+        local_runner.spare_the_collector()
     _log.info("stream starts: runner %s, run id %s", runner, checked.run_id)
     result = pipeline.run()
     if not local:

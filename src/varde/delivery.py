@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from varde import keys
-from varde.pairs import Cells, Counts
+from varde.counts import Cells, Counts
 
 T = TypeVar("T", int, float)
 

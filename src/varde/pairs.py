@@ -1,4 +1,4 @@
-"""f: from histories to counts, and differences of counts as a small commutative group.
+"""f: from histories to counts, as differences. `varde.counts` adds them up.
 
 A count is the number of distinct customers who have item i in one history and item j in the other; a support is the
 number of customers who have the item at all. Both are sums over customers of f(histories), so whatever happens to one
@@ -10,8 +10,6 @@ the nightly job can add the differences after its own point in time to counts it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -232,9 +230,11 @@ def _across(
     gone = () if same_cols else tuple(j for j in old_col if j not in new_col)
     # Rows on both sides change only if the columns do.
     everything = tuple(old_col)
-    for item in old_row if gone else [item for item in old_row if item not in new_row]:
-        if lost := _others(item, gone if item in new_row else everything, old_col):
-            out.append(RowChange(relation, day, item, lost, -1))
+    out.extend(
+        RowChange(relation, day, item, lost, -1)
+        for item in (old_row if gone else [item for item in old_row if item not in new_row])
+        if (lost := _others(item, gone if item in new_row else everything, old_col))
+    )
     everything = tuple(new_col)
     newest = max(new_col.values()) // DAY_MS if new_col else 0
     for item in new_row if fresh else [item for item in new_row if item not in old_row]:
@@ -245,87 +245,3 @@ def _across(
 def _others(item: str, columns: tuple[str, ...], among: History) -> tuple[str, ...]:
     """The columns that are not the item itself; all of them come from `among`."""
     return tuple(j for j in columns if j != item) if item in among else columns
-
-
-Cells = dict[str, int]
-"""column item -> difference (or count)."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """Sums of differences: a commutative group under `+`, with `Counts()` as zero and zeros never stored.
-
-    rows: (relation, day) -> row item -> column item -> n, symmetric pairs under one of their two items;
-    supports: (universe, day) -> item -> n.
-    """
-
-    rows: dict[tuple[int, int], dict[str, Cells]] = field(default_factory=dict)
-    supports: dict[tuple[int, int], Cells] = field(default_factory=dict)
-
-    def add(self, changes: Changes) -> None:
-        """Add one customer's differences in place."""
-        for relation, day, item, partners, sign in changes.rows:
-            block = self.rows.setdefault((relation, day), {})
-            cells = block.get(item)
-            if cells is None:
-                block[item] = dict.fromkeys(partners, sign)  # partners are distinct
-                continue
-            for partner in partners:
-                cells[partner] = cells.get(partner, 0) + sign
-        for where, day, item, sign in changes.supports:
-            sums = self.supports.setdefault((where, day), {})
-            sums[item] = sums.get(item, 0) + sign
-
-    def update(self, other: Counts) -> None:
-        """Add other counts in place."""
-        for key, block in other.rows.items():
-            mine = self.rows.setdefault(key, {})
-            for item, cells in block.items():
-                _add_cells(mine.setdefault(item, {}), cells)
-        for key, cells in other.supports.items():
-            _add_cells(self.supports.setdefault(key, {}), cells)
-
-    def directed(self) -> Iterator[tuple[int, int, str, Cells]]:
-        """(relation, day, row item, cells) of every row that holds something, symmetric pairs in both rows."""
-        for (relation, day), block in self.rows.items():
-            whole = _mirrored(block) if Relation(relation).symmetric else block
-            for item, cells in whole.items():
-                kept = {partner: n for partner, n in cells.items() if n}
-                if kept:
-                    yield relation, day, item, kept
-
-    def totals(self) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]:
-        """All days summed: ((relation, i, j) -> n directed, (universe, item) -> n), without zeros. For comparisons."""
-        pairs: dict[tuple[int, str, str], int] = {}
-        for relation, _, item, cells in self.directed():
-            for partner, n in cells.items():
-                pairs[relation, item, partner] = pairs.get((relation, item, partner), 0) + n
-        supports: dict[tuple[int, str], int] = {}
-        for (where, _), cells in self.supports.items():
-            for item, n in cells.items():
-                supports[where, item] = supports.get((where, item), 0) + n
-        return {k: n for k, n in pairs.items() if n}, {k: n for k, n in supports.items() if n}
-
-
-def _add_cells(mine: Cells, other: Cells) -> None:
-    for item, n in other.items():
-        mine[item] = mine.get(item, 0) + n
-
-
-def _mirrored(block: dict[str, Cells]) -> dict[str, Cells]:
-    both = {item: dict(cells) for item, cells in block.items()}
-    for item, cells in block.items():
-        for partner, n in cells.items():
-            row = both.get(partner)
-            if row is None:
-                row = both[partner] = {}
-            row[item] = row.get(item, 0) + n
-    return both
-
-
-def count(everyone: Iterable[Histories]) -> Counts:
-    """The counts of a whole world, as the sum of f over its customers."""
-    total = Counts()
-    for histories in everyone:
-        total.add(difference(NOBODY, histories, 0))
-    return total

@@ -1,7 +1,9 @@
 """Whether the stream is done with what it was sent: pure arithmetic over its own exact counters.
 
 Each element that a step hands to another is counted where it leaves (`work`, `deliveries`) and where it has had its
-effect (`work_done`, `deliveries_applied`), in the same bundles. So equal sums mean that nothing is on its way.
+effect (`work_done`, `deliveries_applied`), in the same bundles. So equal sums mean that nothing is on its way, once all
+batches of a lane are in. Lanes are not in step: what one has done may be applied before what another counted as handed
+over, and hide something of that lane for as long as sums are gathered (`freshness_seconds`).
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ import pytest
 from varde.batch import main
 from varde.batch.loader import Loader
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.counts import Counts
 from varde.delivery import Pane, split
 from varde.history import Signal
-from varde.pairs import NOBODY, Counts, Histories, difference
+from varde.pairs import NOBODY, Histories, difference
 from varde.settings import Settings, SettingsError
 from varde.store.sync import Store
 

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from varde import events, history, pairs, profile
+from varde import counts, events, history, profile
+from varde.counts import Counts
 from varde.events import Erasure, IdentityLink, Interaction, Mapping
 from varde.history import DAY_MS, Limits, Signal
-from varde.pairs import Counts, Histories
+from varde.pairs import Histories
 
 DAY = 20_454  # 2026-01-01
 AS_OF = DAY * DAY_MS + 3_600_000
@@ -96,7 +97,7 @@ Totals = tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]
 
 
 def brute_force(found: Sequence[events.Event], limits: Limits) -> Totals:
-    """The definition: resolve, erase, `history.of`, `pairs.count`."""
+    """The definition: resolve, erase, `history.of`, `counts.count`."""
     owner: dict[str, str] = {}
     erased: dict[str, int] = {}
     for event in found:
@@ -118,7 +119,7 @@ def brute_force(found: Sequence[events.Event], limits: Limits) -> Totals:
         Histories(*(history.of(by_signal.get(signal, []), limits.cap, start) for signal in Signal))
         for by_signal in entries.values()
     ]
-    return pairs.count(everyone).totals()
+    return counts.count(everyone).totals()
 
 
 def stream_fold(found: Sequence[events.Event], limits: Limits) -> Totals:

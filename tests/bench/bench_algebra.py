@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from varde import history, profile
+from varde.counts import Counts
 from varde.events import Rejected, parse
 from varde.history import DAY_MS, Signal
-from varde.pairs import NOBODY, Counts
+from varde.pairs import NOBODY
 from varde.settings import Settings
 
 from .table import machine, median, say, table

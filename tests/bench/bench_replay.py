@@ -61,6 +61,7 @@ class Lines(beam.PTransform):
 def run(graph: str, file: str, redis_url: str, cache_mb: int) -> dict[str, Any]:
     """Run the file through; the figures. Building the graph is not timed, running it is, start-up included."""
     local_runner.repair()
+    local_runner.spare_the_collector()
     worker_handlers.STATE_CACHE_SIZE_MB = cache_mb
     pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={RUNNER}"]))
     messages = pipeline | Lines(file, time.time_ns() // 1_000_000)

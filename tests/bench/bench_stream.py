@@ -21,7 +21,7 @@ from .traffic import counts_of_views, mix, views
 
 ROUNDS = 3
 MESSAGES = 20_000
-STOCK_MESSAGES = 1_500
+STOCK_MESSAGES = 1_000
 """The stock source is slow, and gets slower with the number of customers it has met."""
 
 
@@ -49,6 +49,7 @@ SWITCHED_OFF = (
     Variant("without empty: bundles without elements go on", REPAIR_MESSAGES, without=("empty",)),
     Variant("without timers: every key is asked on every turn", REPAIR_MESSAGES, without=("timers",)),
     Variant("without metrics: counters keep the first bundle only", REPAIR_MESSAGES, without=("metrics",)),
+    Variant("without collector: cycles are looked for every 700 new objects", REPAIR_MESSAGES, without=("collector",)),
 )
 
 

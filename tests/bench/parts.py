@@ -17,11 +17,11 @@ from typing import Any
 
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
+from varde.counts import Counts
 from varde.demo import emulator, pubsub
 from varde.demo.messages import Message
 from varde.demo.redis import start_redis
 from varde.demo.replay import publish
-from varde.pairs import Counts
 from varde.settings import Settings
 from varde.store.sync import Store
 

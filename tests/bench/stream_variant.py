@@ -100,6 +100,8 @@ def run(graph: str, without: set[str], subscription: str, n: int, redis_url: str
     """
     if "all" not in without:
         repair_all_but(without)
+        if "collector" not in without:
+            local_runner.spare_the_collector()
     stock = without & {"all", "source"}
     watch = Watch(transform_evaluator._PubSubReadEvaluator if stock else local_source.PullingEvaluator)
     options = PipelineOptions(["--streaming", f"--runner={LOCAL_RUNNER}", f"--project={PROJECT}"])
@@ -145,7 +147,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--graph", choices=("full", "read"), default="full")
-    parser.add_argument("--without", nargs="*", default=[], choices=("all", *REPAIRS))
+    parser.add_argument("--without", nargs="*", default=[], choices=("all", "collector", *REPAIRS))
     parser.add_argument("subscription")
     parser.add_argument("messages", type=int)
     parser.add_argument("redis_url")

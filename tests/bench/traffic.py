@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 
 from varde import history
+from varde.counts import Counts, count
 from varde.demo.messages import delivered, encode
 from varde.demo.simulate import shoppers
 from varde.events import Interaction, parse
 from varde.history import Signal
-from varde.pairs import NOBODY, Counts, count
+from varde.pairs import NOBODY
 from varde.settings import Settings
 
 BYTES = 600

@@ -10,19 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varde import history, profile
+from varde.counts import Counts, count
 from varde.history import DAY_MS, Limits, Signal
-from varde.pairs import (
-    ANY_ITEM,
-    NOBODY,
-    Changes,
-    Counts,
-    Histories,
-    Relation,
-    Universe,
-    count,
-    difference,
-    universe,
-)
+from varde.pairs import ANY_ITEM, NOBODY, Changes, Histories, Relation, Universe, difference, universe
 from varde.profile import EMPTY, Profile
 
 NOW = 20_000 * DAY_MS + 12_345

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varde import figures, profile
+from varde.counts import Counts
 from varde.events import REASONS
 from varde.history import Limits, Signal
-from varde.pairs import Changes, Counts, Relation
+from varde.pairs import Changes, Relation
 
 NOW = 20_400 * 86_400_000
 LIMITS = Limits(4, 30)

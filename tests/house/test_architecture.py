@@ -95,7 +95,7 @@ def requirements(extra: str | None) -> list[Requirement]:
 
 def distributions(extra: str | None) -> set[str]:
     """Distributions that a room may import from: those it asks for, and what their own extras ask for."""
-    out = set()
+    out: set[str] = set()
     for requirement in [*requirements(None), *(requirements(extra) if extra else [])]:
         out.add(canonicalize_name(requirement.name))
         for asked in requirement.extras:

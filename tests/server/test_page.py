@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 from playwright.async_api import async_playwright, expect
-from redis import Redis
 
 from varde.freshness import quantile
 from varde.pairs import Histories
@@ -18,6 +17,8 @@ from .world import COUNTERS, NOW, fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SEEN_MS = 20_000
+SCRIPTS = [("/explore.js", "text/javascript"), ("/explore-figures.js", "text/javascript")]
+NOTHING = "\N{EN DASH}"
 TENT, PEGS, FRESH = "tent-aurora-2p", "tent-pegs-titanium", "lantern-brand-new"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: the page cannot be tried")
@@ -34,12 +35,6 @@ def store(frail):
 @pytest.fixture
 async def server(serve, frail, store):
     return await serve(Settings(redis_url=frail.url, deadline_ms=5000))
-
-
-def flush(redis_server):
-    client = Redis.from_url(redis_server.url)
-    client.flushall()
-    client.close()
 
 
 @pytest.fixture
@@ -94,13 +89,12 @@ async def test_it_opens_on_the_most_popular_item(page, server):
 
 
 async def test_it_opens_on_the_first_item_there_is_but_never_over_what_is_being_typed(serve, frail, browser):
-    await asyncio.to_thread(flush, frail)
     server = await serve(Settings(redis_url=frail.url, deadline_ms=5000))
     pages = [await browser.new_page(), await browser.new_page()]
     for page in pages:
         await page.goto(str(server.make_url("/explore")))
         await expect(page.locator("#heading")).to_have_text("Pick an item")
-        await expect(page.locator("#figures dd")).to_have_text(["–", "0", "0", "0", "0", "–"])
+        await expect(page.locator("#figures dd")).to_have_text([NOTHING, "0", "0", "0", "0", NOTHING])
     await pages[1].get_by_label("Item", exact=True).fill("ro")
     store = Store.from_settings(Settings(redis_url=frail.url), clock=lambda: NOW)
     await asyncio.to_thread(fill, store, shoppers(50), "later")
@@ -122,16 +116,16 @@ async def test_figures_are_for_people(page):
     await expect(values.nth(1)).to_have_text("1,234")
     await expect(values.nth(3)).to_have_text("4,880")
     await expect(values.nth(4)).to_have_text("5")
-    await expect(values.nth(5)).to_have_text("–")  # what was counted before the page was opened is not new
+    await expect(values.nth(5)).to_have_text(NOTHING)  # what was counted before the page was opened is not new
 
 
 async def test_freshness_is_that_of_the_last_seconds(page, store):
-    await expect(page.locator("#figures dd").nth(5)).to_have_text("–")
+    await expect(page.locator("#figures dd").nth(5)).to_have_text(NOTHING)
     lately = {"messages": 100, "accepted": 100, "freshness_ms:700": 97, "freshness_ms:2000": 2, "freshness_ms:7500": 1}
     await asyncio.to_thread(fill, store, [], "lately", stats=lately)
     p50, p99 = quantile(lately, 0.5), quantile(lately, 0.99)
     await expect(page.locator("#figures dd").nth(5)).to_have_text(f"{p50:g} / {p99:g} s")
-    await expect(page.locator("#figures dd").first).not_to_have_text("–")
+    await expect(page.locator("#figures dd").first).not_to_have_text(NOTHING)
     await asyncio.to_thread(fill, store, [], "slow", stats={"messages": 100, "freshness_ms:inf": 100})
     await expect(page.locator("#figures dd").nth(5)).to_have_text("7.5 s / > 1 h")
 
@@ -222,7 +216,7 @@ async def test_an_unknown_item_says_so(page):
 
 
 async def test_the_policy_lets_nothing_in_but_its_own_files(server):
-    for path, kind in (("/explore", "text/html"), ("/explore.js", "text/javascript"), ("/explore.css", "text/css")):
+    for path, kind in (("/explore", "text/html"), *SCRIPTS, ("/explore.css", "text/css")):
         response = await server.get(path)
         assert response.status == 200
         assert response.content_type == kind

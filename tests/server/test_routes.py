@@ -106,7 +106,7 @@ async def test_popularity_is_a_number_of_interactions_that_halves(serve, setting
         item: sum(popularity(NOW - int(age), half_life_days) for age in each) for item, each in ages.items()
     }
     store = Store.from_settings(settings)
-    assert all([store.apply(delivery) for delivery in split(pane, "popular", 0, 0, 100)])
+    assert all(store.apply(delivery) for delivery in split(pane, "popular", 0, 0, 100))
     store.close()
     client = await serve(settings)
     expected = {"tent": 3.5, "mug": 1.0, "mat": 0.625}

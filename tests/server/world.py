@@ -2,9 +2,10 @@
 
 import random
 
+from varde.counts import count
 from varde.delivery import Pane, Recent, popularity, split
 from varde.history import Signal
-from varde.pairs import Histories, count
+from varde.pairs import Histories
 
 DAY = 20_000
 NOW = DAY * 86_400_000 + 43_200_000

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from varde import keys
+from varde.counts import count
 from varde.delivery import Delivery, Pane, Token, split
 from varde.history import DAY_MS, Limits
-from varde.pairs import Universe, count
+from varde.pairs import Universe
 from varde.settings import Settings
 from varde.store import packing
 from varde.store.scripts import APPLY, call

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from varde import keys
+from varde.counts import count
 from varde.delivery import Delivery, Pane, Recent, Token, split
 from varde.history import Signal
-from varde.pairs import ANY_ITEM, Histories, Relation, Universe, count
+from varde.pairs import ANY_ITEM, Histories, Relation, Universe
 from varde.store import aio, sync
 
 from .world import HOSTILE, NOW, fill

@@ -20,7 +20,7 @@ def families():
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")
     ]
-    return {row[0].strip("`"): (re.match(r"`([^`]+)`", row[1]).group(1), row[2]) for row in rows}
+    return {row[0].strip("`"): (row[1].split("`")[1], row[2]) for row in rows}
 
 
 def functions():

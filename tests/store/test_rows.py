@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from varde import keys
+from varde.counts import count
 from varde.delivery import Delivery, Token
 from varde.history import DAY_MS, Limits
-from varde.pairs import Relation, Universe, count
+from varde.pairs import Relation, Universe
 from varde.ranking import RANKINGS, order, scores
 from varde.rows import REVISION_SLICE, decode
 from varde.settings import Settings

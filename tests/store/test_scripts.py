@@ -9,9 +9,10 @@ import redis
 from redis.crc import key_slot
 
 from varde import keys
+from varde.counts import count
 from varde.delivery import Delivery, Pane, Recent, Token, split
 from varde.history import Signal
-from varde.pairs import Histories, Relation, count
+from varde.pairs import Histories, Relation
 from varde.store import packing, scripts
 from varde.store.sync import Store
 

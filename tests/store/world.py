@@ -2,9 +2,10 @@
 
 from hypothesis import strategies as st
 
+from varde.counts import count
 from varde.delivery import Pane, split
 from varde.history import DAY_MS, Signal
-from varde.pairs import Relation, Universe, count
+from varde.pairs import Relation, Universe
 from varde.profile import EMPTY, erase, interaction, seen
 
 NOW = 20_400 * DAY_MS + 40_000_000

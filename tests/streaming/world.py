@@ -7,9 +7,10 @@ import random
 from typing import Any
 
 from varde import profile
-from varde.events import Erasure, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.counts import Counts, count
+from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
 from varde.history import DAY_MS, Limits
-from varde.pairs import Counts, Histories, count
+from varde.pairs import Histories
 
 NOW = 20_400 * DAY_MS + 40_000_000
 """The moment at which the tests take place, ms."""
@@ -68,7 +69,7 @@ def shop(seed: int, messages: int, customers: int = 30, items: int = 40) -> list
 
 def truth(messages: list[bytes], limits: Limits) -> Counts:
     """The counts by the definition: resolve identities, drop what was erased, take the histories, count."""
-    events = []
+    events: list[Event] = []
     for data in messages:
         parsed = parse(data, NOW, Mapping())
         if isinstance(parsed, Rejected):

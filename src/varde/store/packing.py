@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgpack
 
 from varde import keys
+from varde.counts import Cells
 from varde.delivery import Delivery, Recent
 from varde.history import DAY_MS
-from varde.pairs import Cells
 from varde.rows import REVISION_SLICE
 from varde.settings import Settings
 from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call

@@ -1,0 +1,130 @@
+"""docs/metrics.md against what the stream counts: the whole graph is run on an input that leaves no counter out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from tests.streaming.world import NOW, clock, identify, message, order, view
+
+from varde import profile
+from varde.events import REASONS
+from varde.figures import IGNORED, REJECTED
+from varde.freshness import BOUNDS_MS, PREFIX
+from varde.history import DAY_MS
+from varde.settings import Settings
+from varde.store.sync import Store
+from varde.streaming import local_runner, write
+from varde.streaming.options import StreamParameters
+from varde.streaming.pipeline import build
+
+DOCS = Path(__file__).parents[2] / "docs"
+STREAM = (DOCS / "metrics.md").read_text(encoding="utf-8").split("\n## Stream\n")[1]
+COUNTERS, BEAM_METRICS = STREAM.split("\n### Beam metrics\n")
+VARIABLE_PARTS = {REJECTED: "<reason>", IGNORED: "<reason>", PREFIX: "<bound>"}
+
+
+def documented(section: str) -> list[str]:
+    return re.findall(r"^\| `([a-z_:<>]+)` \|", section, re.M)
+
+
+def examples_of_reasons() -> list[bytes]:
+    rows = re.findall(
+        r"^\| `\w+` \| .* \| (?:dead letter|counted only) \| `(.*)` \|$", (DOCS / "events.md").read_text(), re.M
+    )
+    return [re.sub(r"<(\d+) x>", lambda found: "x" * int(found[1]), row).encode() for row in rows]
+
+
+def erasure(user: str, at: int) -> bytes:
+    return message("delete", None, at, userId=user)
+
+
+EARLIER, LATER = NOW - DAY_MS, NOW - DAY_MS // 2
+BY_PROFILE = {
+    "u-seen": [view("a", user="u-seen", at=LATER), view("b", user="u-seen", at=LATER)],  # counted
+    "u-again": [view("a", user="u-again", at=EARLIER), view("a", user="u-again", at=LATER)],  # refreshed
+    "u-same": [view("a", user="u-same", at=LATER)] * 2,  # unchanged
+    "u-old": [view("a", user="u-old", at=NOW - 400 * DAY_MS)],  # too_old
+    "u-gone": [order(["a", "b"], "u-gone", EARLIER), erasure("u-gone", LATER), view("c", user="u-gone", at=EARLIER)],
+    "d-1": [
+        view("a", device="d-1", at=EARLIER),
+        view("b", device="d-1", at=EARLIER),
+        identify("u-1", "d-1", LATER),  # linked; merged at u-1; pairs_removed and pairs_added
+        identify("u-2", "d-1", NOW),  # link_conflict
+        identify("u-2", "d-1", EARLIER),  # link_conflict_older
+    ],
+}
+"""Messages that a profile has to get in this order."""
+
+
+@pytest.fixture
+def ran(redis_url):
+    """(names of the counters in Redis, names of the Beam metrics of Parse and Apply)."""
+    write._store.cache_clear()
+    local_runner.repair()
+    settings = Settings(redis_url=redis_url, window_days=90)
+    parameters = StreamParameters(settings=settings, run_id="names", lanes=2, batch_updates=50)
+    messages = [*examples_of_reasons(), *(data for each in BY_PROFILE.values() for data in each)]
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    build(pipeline | beam.Create([(data, NOW) for data in messages]), parameters, bounded=True, clock=clock)
+    result = pipeline.run()
+    result.wait_until_finish()
+    store = Store.from_settings(settings)
+    counters = store.stats()
+    store.close()
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("varde"))
+    return counters, {metric.key.metric.name for kind in found.values() for metric in kind}
+
+
+def pattern(name: str) -> str:
+    """The documented form of a counter's name."""
+    prefix = next((prefix for prefix in VARIABLE_PARTS if name.startswith(prefix)), None)
+    return f"{prefix}{VARIABLE_PARTS[prefix]}" if prefix else name
+
+
+def test_the_counters_are_those_documented(ran):
+    counters, _ = ran
+    assert {pattern(name) for name in counters} == set(documented(COUNTERS))
+    assert len(documented(COUNTERS)) == len(set(documented(COUNTERS)))
+    reasons = {name.split(":")[1] for name in counters if name.startswith((REJECTED, IGNORED))}
+    assert reasons == set(REASONS)
+    assert {name.removeprefix(PREFIX) for name in counters if name.startswith(PREFIX)} <= {*map(str, BOUNDS_MS), "inf"}
+
+
+def test_the_input_leaves_no_outcome_of_a_profile_out(ran):
+    """Or a new one would be missed above. An outcome is a text in profile.py that says what became of an element."""
+    counters, _ = ran
+    tree = ast.parse(Path(profile.__file__).read_text(encoding="utf-8"))
+    given = [
+        word.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+        if word.arg == "outcome"
+    ]
+    branches = [[value.body, value.orelse] if isinstance(value, ast.IfExp) else [value] for value in given]
+    outcomes = {ast.literal_eval(node) for some in branches for node in some}
+    outcomes.add(profile.Step(profile.EMPTY).outcome)
+    assert outcomes <= set(counters)
+    assert len(outcomes) >= 9
+
+
+def test_the_beam_metrics_are_those_documented(ran):
+    """A repeat needs a worker that dies, so it is looked up in the source."""
+    _, found = ran
+    source = Path(write.__file__).read_text(encoding="utf-8")
+    declared = set(re.findall(r'Metrics\.\w+\("varde", "(\w+)"\)', source))
+    names = declared | {re.sub(r"^(rejected|ignored)_.*", r"\1_<reason>", name) for name in found}
+    assert names == set(documented(BEAM_METRICS))
+    assert declared - found == {"token_repeats"}
+
+
+def test_messages_add_up(ran):
+    counters, _ = ran
+    fates = sum(n for name, n in counters.items() if name == "accepted" or name.startswith((REJECTED, IGNORED)))
+    assert counters["messages"] == fates
+    interactions = sum(counters[name] for name in ("counted", "refreshed", "unchanged", "too_old", "erased"))
+    assert interactions == sum(n for name, n in counters.items() if name.startswith(PREFIX))
