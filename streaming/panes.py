@@ -105,10 +105,11 @@ class FormDeliveries(beam.DoFn):
         """One pane. Its index counts up from 0 in its lane."""
         where, pane = element
         deliveries = list(split(pane, self._run_id, where, pane_info.index, self._batch_updates))
+        if deliveries:  # their number goes with the pane's other counters, see varde.progress
+            counted = next((delivery for delivery in deliveries if delivery.stats), deliveries[0])
+            counted.stats[DELIVERIES] = len(deliveries)
         for delivery in deliveries:
             delivery.stats[DELIVERIES_APPLIED] = 1
-        if deliveries:
-            deliveries[0].stats[DELIVERIES] = len(deliveries)
         for delivery in deliveries:
             yield f"{delivery.shard}", Written(delivery, [])
         recents = list(pane.recents.values())

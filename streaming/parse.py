@@ -13,7 +13,7 @@ from apache_beam.metrics import Metrics
 
 from varde.delivery import Pane
 from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
-from varde.progress import MESSAGES, WORK
+from varde.progress import ANONYMOUS_WORK, KNOWN_WORK, MESSAGES
 
 from .clock import wall_clock
 from .messages import ERASURE, INTERACTION, LINK, Work, lane
@@ -61,9 +61,11 @@ class ParseMessage(beam.DoFn):
             events = (events.link,)  # a faulty event may still say who somebody is
         else:
             stats["accepted"] = stats.get("accepted", 0) + 1
-        stats[WORK] = stats.get(WORK, 0) + len(events)
         for event in events:
-            yield _work(event, published)
+            output = _work(event, published)
+            name = ANONYMOUS_WORK if output.tag == ANONYMOUS else KNOWN_WORK
+            stats[name] = stats.get(name, 0) + 1
+            yield output
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit the tally of the bundle."""

@@ -15,7 +15,7 @@ from varde.delivery import Pane, Recent, popularity
 from varde.history import Signal
 from varde.pairs import NOBODY, Histories
 from varde.profile import EMPTY, Profile, Step
-from varde.progress import WORK, WORK_DONE
+from varde.progress import ANONYMOUS_WORK_DONE, KNOWN_WORK, KNOWN_WORK_DONE
 from varde.settings import Settings
 
 from .clock import wall_clock
@@ -62,12 +62,9 @@ class _Profiles(beam.DoFn):
             pane = self._panes[where] = Pane()
         return pane
 
-    def _done(self, key: str, handed_on: int = 0) -> None:
-        """Count one element as done, and those it has caused as on their way."""
+    def _count(self, key: str, name: str) -> None:
         stats = self._pane(key).stats
-        stats[WORK_DONE] = stats.get(WORK_DONE, 0) + 1
-        if handed_on:
-            stats[WORK] = stats.get(WORK, 0) + handed_on
+        stats[name] = stats.get(name, 0) + 1
 
     def _record(self, pane: Pane, step: Step) -> None:
         self._add(pane, step)
@@ -110,19 +107,19 @@ class AnonymousProfiles(_Profiles):
         stored = cell.read()
         before = profile.decode(stored) if stored else EMPTY
         now = self._clock()
+        self._count(anonymous_id, ANONYMOUS_WORK_DONE)
         if work[0] == LINK:
             after, handed = self._link(anonymous_id, before, work, now)
-            self._done(anonymous_id, handed_on=1 if handed else 0)
             if handed:
+                self._count(anonymous_id, KNOWN_WORK)
                 yield pvalue.TaggedOutput(HANDED, (after.linked, handover(handed)))
         elif before.linked is not None:
-            self._done(anonymous_id, handed_on=1)
+            self._count(anonymous_id, KNOWN_WORK)
             yield pvalue.TaggedOutput(HANDED, (before.linked, work))
             return
         else:
             customer = keys.customer_key(None, anonymous_id, self._secret)
             after = self._interact(anonymous_id, customer, before, work, now)
-            self._done(anonymous_id)
         if after is not before:
             cell.write(profile.encode(after))
         yield from self._overflow()
@@ -162,7 +159,7 @@ class KnownProfiles(_Profiles):
             self._record(pane, step)
             pane.remember(Recent(customer, {}, erased_at=step.profile.erased_at))
             after = step.profile
-        self._done(user_id)
+        self._count(user_id, KNOWN_WORK_DONE)
         if after is not before:
             cell.write(profile.encode(after))
         yield from self._overflow()

@@ -1,9 +1,8 @@
 """Whether the stream is done with what it was sent: pure arithmetic over its own exact counters.
 
-Each element that a step hands to another is counted where it leaves (`work`, `deliveries`) and where it has had its
-effect (`work_done`, `deliveries_applied`), in the same bundles. So equal sums mean that nothing is on its way, once all
-batches of a lane are in. Lanes are not in step: what one has done may be applied before what another counted as handed
-over, and hide something of that lane for as long as sums are gathered (`freshness_seconds`).
+Each element that a step hands to another is counted where it leaves and where it has had its effect, for each
+destination by itself, and in the batch that carries the effect. Batches reach Redis in any order; still a step that
+lags behind cannot be hidden by another, because whatever causes an element is counted together with it.
 """
 
 from __future__ import annotations
@@ -11,15 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MESSAGES = "messages"
-WORK, WORK_DONE = "work", "work_done"
+ANONYMOUS_WORK, ANONYMOUS_WORK_DONE = "anonymous_work", "anonymous_work_done"
+KNOWN_WORK, KNOWN_WORK_DONE = "known_work", "known_work_done"
 DELIVERIES, DELIVERIES_APPLIED = "deliveries", "deliveries_applied"
+
+_LEGS = (
+    (ANONYMOUS_WORK, ANONYMOUS_WORK_DONE),
+    (KNOWN_WORK, KNOWN_WORK_DONE),
+    (DELIVERIES, DELIVERIES_APPLIED),
+)
 
 
 def under_way(stats: Mapping[str, int]) -> int:
     """Elements between two steps: events on their way to a profile, and batches on their way to Redis."""
-    work = stats.get(WORK, 0) - stats.get(WORK_DONE, 0)
-    deliveries = stats.get(DELIVERIES, 0) - stats.get(DELIVERIES_APPLIED, 0)
-    return abs(work) + abs(deliveries)  # sums are read while they grow, so one may be ahead of the other
+    # Sums are read while they grow, so either of a pair may be ahead.
+    return sum(abs(stats.get(sent, 0) - stats.get(done, 0)) for sent, done in _LEGS)
 
 
 def settled(stats: Mapping[str, int], messages: int) -> bool:

@@ -16,7 +16,7 @@ UNKNOWN = "never-seen"
 
 COUNTERS = {
     "messages": 1300, "accepted": 1234, "ignored:event_not_mapped": 61, "rejected:not_json": 3, "rejected:bad_id": 2,
-    "work": 1500, "work_done": 1496, "deliveries": 40, "deliveries_applied": 39, "pairs_added": 5000,
+    "known_work": 1500, "known_work_done": 1496, "deliveries": 40, "deliveries_applied": 39, "pairs_added": 5000,
     "pairs_removed": 120, "linked": 70, "forgotten": 4, "freshness_ms:600": 900, "freshness_ms:1400": 91,
     "freshness_ms:inf": 1,
 }  # fmt: skip
