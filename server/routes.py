@@ -25,7 +25,7 @@ def _query(request: web.Request, *allowed: str) -> Query:
 
 
 def _answer(request: web.Request, asked: Listing, got: lists.Answered, **echo: Any) -> web.Response:
-    """The contract of every list (DESIGN 4)."""
+    """The contract of every list (docs/http-api.md)."""
     request[RUNG] = got.rung
     body = {
         "request_id": request[REQUEST_ID],

@@ -6,6 +6,7 @@ local_runner.repair(); touches private names, checked by tests/streaming/test_lo
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -18,12 +19,24 @@ from apache_beam.utils.timestamp import Timestamp
 from google.api_core import exceptions
 from google.cloud.pubsub_v1 import SubscriberClient
 
+_log = logging.getLogger(__name__)
+
 MESSAGES_PER_PULL = 1000
 """Pub/Sub's own upper bound for one Pull."""
 MESSAGES_PER_BUNDLE = 2000
 _MESSAGES_AHEAD = 4 * MESSAGES_PER_BUNDLE
 _PATIENCE_S = 0.02
 """How long the worker thread waits before it lets timers and other steps run."""
+_RETRY_S = 1.0
+_TRANSIENT = (
+    exceptions.ServiceUnavailable,
+    exceptions.InternalServerError,
+    exceptions.Aborted,
+    exceptions.TooManyRequests,
+    exceptions.BadGateway,
+    exceptions.Unknown,
+)
+"""What a queue says when it is restarted or busy; what Google's own client would try again."""
 _GATHER_S = 0.1
 """Least time between two small bundles: each costs the runner milliseconds, whatever is in it."""
 
@@ -32,11 +45,12 @@ class _Puller:
     """A thread that pulls ahead of the worker and acknowledges what it has pulled.
 
     Like the stock source it acknowledges before the messages are processed: the local runner keeps its state in
-    memory, so a crash loses that anyway (DESIGN 2, property 6).
+    memory, so a crash loses that anyway (docs/counting.md, property 6).
     """
 
     def __init__(self, subscription: str) -> None:
         self._subscription = subscription
+        self._client = SubscriberClient()  # here, so that missing credentials fail the bundle and not the thread
         self._messages: deque[Any] = deque()
         self._error: Exception | None = None
         self._changed = threading.Condition()
@@ -46,7 +60,7 @@ class _Puller:
         self._thread.start()
 
     def _run(self) -> None:
-        client = SubscriberClient()
+        client = self._client
         while not self._stopped:
             try:
                 answer = client.pull(
@@ -55,9 +69,13 @@ class _Puller:
                 received = answer._pb.received_messages  # the plain protobuf: no wrapper object per field
                 if received and self._offer([item.message for item in received]):
                     client.acknowledge(subscription=self._subscription, ack_ids=[item.ack_id for item in received])
-            except (exceptions.DeadlineExceeded, exceptions.ServiceUnavailable):
-                continue  # no message within the time limit, or a restart of the queue
-            except exceptions.GoogleAPICallError as error:
+            except exceptions.DeadlineExceeded:
+                continue  # no message within the time limit
+            except _TRANSIENT as error:
+                _log.warning("Pub/Sub: %s; trying again", error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped, _RETRY_S)
+            except Exception as error:  # noqa: BLE001 - whatever ends this thread must end the pipeline, not idle it
                 self._error = error  # for good: the runner tries a bundle several times
                 return
 

@@ -34,7 +34,7 @@ def options(argv: list[str]) -> PipelineOptions:
         SettingsError: an unknown option, or a runner that would be chosen by a switch.
     """
     parsed = PipelineOptions(argv)
-    unknown = [word for word in _unknown(parsed) if word.startswith("--")]
+    unknown = _unknown(parsed)
     if unknown:
         msg = f"{unknown[0]}: no such option; see varde stream --help"
         raise SettingsError(msg)
@@ -73,8 +73,11 @@ def assemble(argv: list[str], environ: dict[str, str]) -> tuple[beam.Pipeline, S
     if checked.input_subscription is None:
         msg = "--input_subscription: required, projects/PROJECT/subscriptions/NAME"
         raise SettingsError(msg)
-    pipeline = beam.Pipeline(options=chosen)
-    from_pubsub(pipeline, checked)
+    try:
+        pipeline = beam.Pipeline(options=chosen)
+        from_pubsub(pipeline, checked)
+    except ValueError as error:  # Beam's own checks, which name their options
+        raise SettingsError(str(error)) from None
     return pipeline, checked
 
 
@@ -98,6 +101,8 @@ def run(argv: list[str], environ: dict[str, str] | None = None) -> int:
         local_runner.repair()
         local_runner.spare_the_collector()
     _log.info("stream starts: runner %s, run id %s", runner, checked.run_id)
+    if not checked.settings.id_secret:
+        _log.warning("VARDE_ID_SECRET is not set: whoever reads Redis can test guesses of customer ids")
     result = pipeline.run()
     if not local:
         _log.info("submitted; watch it in the console, or: gcloud dataflow jobs list")

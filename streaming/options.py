@@ -14,6 +14,8 @@ LOCAL_RUNNER = "BundleBasedDirectRunner"
 """Beam's local streaming runner, by name: its DirectRunner switch picks other engines on other machines."""
 
 _SERVER_ONLY = {"host", "port", "min_customers", "deadline_ms"}
+_SECRET = {"id_secret"}
+"""From the environment only: options show in process lists and in Dataflow's console."""
 
 
 class StreamOptions(PipelineOptions):
@@ -44,14 +46,9 @@ class StreamOptions(PipelineOptions):
         stream.add_argument(
             "--batch_updates", type=int, default=2000, help="Pair updates in one script call (default 2000)."
         )
-        stream.add_argument(
-            "--run_id",
-            default="",
-            help="Names this life of the pipeline in its tokens; keep it across --update. Default: a new one.",
-        )
         settings = parser.add_argument_group("Varde settings (default: the VARDE_* variable, then the value shown)")
         for setting in fields(Settings):
-            if setting.name not in _SERVER_ONLY:
+            if setting.name not in _SERVER_ONLY | _SECRET:
                 settings.add_argument(
                     f"--{setting.name}",
                     help=f"{setting.metadata['help']} [{_shown(setting.default)}]".replace("%", "%%"),
@@ -94,13 +91,14 @@ def _refuse(name: str, why: str) -> None:
     raise SettingsError(msg)
 
 
-def parameters(options: PipelineOptions, environ: dict[str, str], new_run_id: str) -> StreamParameters:
+def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -> StreamParameters:
     """Check the options against the environment.
 
     Args:
         options: parsed pipeline options.
         environ: where VARDE_* variables come from.
-        new_run_id: the run id when none is given.
+        run_id: names this life of the pipeline in its tokens. A new one for every start: panes are numbered from 0
+            again, so under an old id the first batches would be taken for repeats.
 
     Raises:
         SettingsError: names the variable or option that makes no sense.
@@ -109,7 +107,7 @@ def parameters(options: PipelineOptions, environ: dict[str, str], new_run_id: st
     merged = dict(environ)
     given: dict[str, str] = {}
     for setting in fields(Settings):
-        value = getattr(mine, setting.name, None) if setting.name not in _SERVER_ONLY else None
+        value = None if setting.name in _SERVER_ONLY | _SECRET else getattr(mine, setting.name, None)
         if value is not None:
             given[PREFIX + setting.name.upper()] = f"--{setting.name}"
             merged[PREFIX + setting.name.upper()] = str(value)
@@ -121,7 +119,7 @@ def parameters(options: PipelineOptions, environ: dict[str, str], new_run_id: st
         raise SettingsError(msg) from None
     return StreamParameters(
         settings=settings,
-        run_id=mine.run_id or new_run_id,
+        run_id=run_id,
         input_subscription=mine.input_subscription,
         dead_letter_topic=mine.dead_letter_topic,
         freshness_seconds=mine.freshness_seconds,

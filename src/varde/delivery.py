@@ -87,7 +87,8 @@ class Delivery:
     """One batch of one shard (hash tag): what `store.apply` takes.
 
     rows: (relation, day, row item, column item -> n); supports: (universe, day, item -> n);
-    popular: (signal, item -> weight); stats and published: as in Pane (in deliveries of shard 0).
+    popular: (signal, item -> weight); stats: counter -> n; published: as in Pane
+    (the pane's own counters and times travel in its first delivery of shard 0).
     """
 
     token: Token

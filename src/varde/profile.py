@@ -50,7 +50,7 @@ def seen(profile: Profile, seen_now: Histories, limits: Limits, now: int) -> Ste
     """Merge interactions (as one-event histories, or an anonymous profile's) into a profile.
 
     What lies before the window at `now`, or at or before an erasure, does not count. Items whose window has passed
-    leave the state here without a difference: expiry is the nightly job's (DESIGN 2).
+    leave the state here without a difference: expiry is the nightly job's (docs/counting.md).
     """
     start = max(limits.window_start(now), profile.erased_at + 1)
     fresh = seen_now.since(start)

@@ -28,5 +28,8 @@ def under_way(stats: Mapping[str, int]) -> int:
 
 
 def settled(stats: Mapping[str, int], messages: int) -> bool:
-    """Whether `messages` messages (each may have come more than once) have had all their effect on the counts."""
+    """Whether `messages` messages have had all their effect on the counts.
+
+    Exact when the queue delivers each once; a message that comes again may stand for one that has not come yet.
+    """
     return stats.get(MESSAGES, 0) >= messages and under_way(stats) == 0

@@ -20,7 +20,7 @@ from .table import machine, median, say, table
 from .traffic import counts_of_views, mix, views
 
 ROUNDS = 3
-MESSAGES = 20_000
+MESSAGES = 40_000
 STOCK_MESSAGES = 1_000
 """The stock source is slow, and gets slower with the number of customers it has met."""
 

@@ -39,7 +39,7 @@ def events(window_days: int, edges: bool = True) -> st.SearchStrategy[Seen]:
 
 
 def brute_force(seen: list[Seen], limits: Limits) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]:  # noqa: C901 - the definition, in one piece
-    """Counts straight from the definition in DESIGN 2, sharing no code with the algebra but `Limits`."""
+    """Counts straight from the definition in docs/counting.md, sharing no code with the algebra but `Limits`."""
     start = limits.window_start(NOW)
     held: dict[tuple[str, Signal], set[str]] = {}
     for customer in {e.customer for e in seen}:

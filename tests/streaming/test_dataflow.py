@@ -29,7 +29,6 @@ WORDS = [
     "--dead_letter_topic=projects/varde-production/topics/dead-letters",
     "--redis_url=redis://10.0.0.3:6379/0",
     "--lanes=8",
-    "--run_id=life1",
 ]
 
 

@@ -17,6 +17,9 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.testing.util import assert_that
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from google.api_core import exceptions
+from google.auth.exceptions import RefreshError
+from google.pubsub_v1 import types as pubsub_types
 
 from varde.demo import emulator, pubsub
 from varde.streaming import local_runner, local_source
@@ -188,6 +191,48 @@ def test_a_missing_subscription_ends_the_pipeline_with_an_error(broker, monkeypa
     _ = pipeline | "Read" >> read | "Take" >> beam.ParDo(Take())
     with pytest.raises(Exception, match="does not exist"):
         pipeline.run().wait_until_finish()
+
+
+class FailingClient:
+    """Google's client as far as the puller uses it; what it raises is given."""
+
+    errors: list[Exception] = []  # noqa: RUF012 - set by each test
+
+    def pull(self, **_kwargs):
+        if FailingClient.errors:
+            raise FailingClient.errors.pop(0)
+        message = pubsub_types.PubsubMessage(data=b"through")
+        return pubsub_types.PullResponse(received_messages=[pubsub_types.ReceivedMessage(ack_id="1", message=message)])
+
+    def acknowledge(self, **_kwargs):
+        return None
+
+
+def taken_by(puller):
+    found = []
+    wait_for(lambda: found.extend(puller.take()) or found)
+    return found
+
+
+def test_a_busy_queue_is_asked_again(monkeypatch):
+    monkeypatch.setattr(local_source, "SubscriberClient", FailingClient)
+    monkeypatch.setattr(local_source, "_RETRY_S", 0.01)
+    FailingClient.errors = [exceptions.InternalServerError("once"), exceptions.TooManyRequests("twice")]
+    puller = local_source._Puller("projects/p/subscriptions/s")
+    try:
+        assert taken_by(puller)[0].data == b"through"
+    finally:
+        puller.stop()
+
+
+def test_whatever_ends_the_thread_fails_the_bundle(monkeypatch):
+    """A source that is silently dead would look like a quiet shop."""
+    monkeypatch.setattr(local_source, "SubscriberClient", FailingClient)
+    FailingClient.errors = [RefreshError("credentials have expired")]
+    puller = local_source._Puller("projects/p/subscriptions/s")
+    for _ in range(3):
+        with pytest.raises(RefreshError):
+            taken_by(puller)
 
 
 def test_the_repairs_stand_in_one_module():

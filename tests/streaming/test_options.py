@@ -11,7 +11,7 @@ from varde.settings import Settings, SettingsError
 from varde.streaming import main
 from varde.streaming.options import LOCAL_RUNNER, StreamOptions, StreamParameters, parameters
 
-SUBSCRIPTION = "--input_subscription=projects/shop/subscriptions/segment"
+SUBSCRIPTION = "--input_subscription=projects/varde-shop/subscriptions/segment"
 
 
 def test_the_runner_is_named_never_left_to_a_switch():
@@ -39,6 +39,9 @@ def test_dataflow_gets_streaming_engine():
         ("--freshness_second=3", "--freshness_second"),
         ("--windowdays=3", "--windowdays"),
         ("--nonsense", "--nonsense"),
+        ("--run_id=again", "--run_id"),
+        ("--id_secret=shows-in-ps", "--id_secret"),
+        ("stray", "stray"),
     ],
 )
 def test_an_unknown_option_is_refused_by_name(word, named):
@@ -57,7 +60,6 @@ def test_an_unknown_option_is_refused_by_name(word, named):
         (["--freshness_seconds=0"], {}, "--freshness_seconds"),
         (["--lanes=0"], {}, "--lanes"),
         (["--batch_updates=6000"], {}, "--batch_updates"),
-        (["--run_id=a:b"], {}, "--run_id"),
         (["--dead_letter_topic=dead"], {}, "--dead_letter_topic"),
         (["--input_subscription=projects/p/topics/t"], {}, "--input_subscription"),
     ],
@@ -79,13 +81,25 @@ def test_a_subscription_is_required():
         main.assemble([], {})
 
 
+def test_beams_own_checks_are_told_like_ours():
+    with pytest.raises(SettingsError, match="p1"):
+        main.assemble(["--input_subscription=projects/p1/subscriptions/segment"], {})
+    with pytest.raises(SettingsError, match="project"):
+        main.assemble(["--runner=DataflowRunner", SUBSCRIPTION], {})
+
+
+def test_every_start_is_a_life_of_its_own():
+    runs = {main.assemble([SUBSCRIPTION], {})[1].run_id for _ in range(3)}
+    assert len(runs) == 3
+
+
 def test_help_names_every_option(capsys):
     assert main.run(["--help"], {}) == 0
     text = capsys.readouterr().out
     for field in dataclasses.fields(StreamParameters):
-        if field.name != "settings":
+        if field.name not in ("settings", "run_id"):
             assert f"--{field.name}" in text
-    for setting in ("redis_url", "cap", "window_days", "item_keys", "events", "id_secret"):
+    for setting in ("redis_url", "cap", "window_days", "item_keys", "events"):
         assert f"--{setting}" in text
         assert setting in {field.name for field in dataclasses.fields(Settings)}
     assert "DataflowRunner" in text
