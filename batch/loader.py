@@ -114,13 +114,13 @@ class Loader:
     def _track(self, message: dict[str, Any], common: tuple[Any, ...]) -> None:
         event = message.get("event")
         name = event if isinstance(event, str) else ""
-        track = (*common, segment.slug(name), name)
+        track = (*common, ecommerce.table_name(name), name)
         self._put("segment.tracks", track)
         known = self._names.find(name) if name else None
         if known is None or known[1] is None:
             return
         properties = message.get("properties")
-        self._put(f"segment.{segment.slug(known[0])}", track + self._properties(properties))
+        self._put(f"segment.{ecommerce.table_name(known[0])}", track + self._properties(properties))
 
     def _properties(self, properties: Any) -> tuple[str | None, ...]:
         """Values of segment.PROPERTIES."""

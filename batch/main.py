@@ -20,7 +20,7 @@ from varde.settings import Settings, SettingsError, from_env
 from varde.store.sync import Store
 
 from . import drift, nightly
-from .warehouse import Warehouse, segment
+from .warehouse import Warehouse, WarehouseError, segment
 from .warehouse.duckdb_file import DuckDBWarehouse
 
 
@@ -79,11 +79,33 @@ def reconcile(
     return Outcome(night, found, clock() - start)
 
 
+def check(settings: Settings) -> segment.EventTables:
+    """Which tables hold the events of the settings, once it is known that the warehouse can count by them.
+
+    Raises:
+        SettingsError: it cannot; the message begins with the variable's name.
+    """
+    variable = "VARDE_ITEM_KEYS"
+    try:
+        nightly.parameters(0, settings.limits, settings.item_keys)
+        variable = "VARDE_EVENTS"
+        return segment.event_tables(settings.events)
+    except ValueError as error:
+        msg = f"{variable}: {error}"
+        raise SettingsError(msg) from None
+
+
 def run(
     settings: Settings, warehouse_path: Path, as_of: int | None = None, tick: nightly.Tick = lambda _: None
 ) -> Outcome:
-    """`reconcile` on a DuckDB file and the Redis of the settings; opens and closes both."""
-    tables = segment.event_tables(settings.events)
+    """`reconcile` on a DuckDB file and the Redis of the settings; opens and closes both.
+
+    Raises:
+        SettingsError: the warehouse cannot count by these settings.
+        WarehouseError: the file cannot be opened.
+        nightly.NoMessagesError: no `as_of` and an empty warehouse.
+    """
+    tables = check(settings)
     with DuckDBWarehouse(warehouse_path, tables) as warehouse, closing(Store.from_settings(settings)) as store:
         return reconcile(warehouse, store, settings, as_of, tick)
 
@@ -170,12 +192,9 @@ def command(argv: Sequence[str]) -> int:
         return 2
     try:
         outcome = run(settings, given.warehouse, given.as_of, progress)
-    except nightly.NoMessagesError as error:
+    except (nightly.NoMessagesError, WarehouseError) as error:
         sys.stderr.write(f"varde reconcile: {given.warehouse}: {error}\n")
         return 2
-    except nightly.UnknownItemKeyError as error:
-        msg = f"VARDE_ITEM_KEYS: {error}"
-        raise SettingsError(msg) from None
     finally:
         progress.done()
     sys.stdout.write(f"{table(outcome)}\n{orjson.dumps(outcome.figures()).decode()}\n")

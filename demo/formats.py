@@ -20,7 +20,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from .messages import EPOCH, MAX_BYTES, Message, delivered, encode, milliseconds
+from varde import timestamps
+
+from .messages import EPOCH, MAX_BYTES, Message, delivered, encode
 
 RETAIL_COLUMNS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 SESSION_COLUMNS = "SessionId\tItemId\tTime"
@@ -153,7 +155,8 @@ def sessions(path: Path, limit: int | None = None, watch: Watch | None = None) -
 def segment(path: Path, limit: int | None = None, watch: Watch | None = None) -> Iterator[Message]:
     """Segment messages, one JSON object per line. Lines are passed on byte by byte.
 
-    The time is that of `timestamp`, else of `receivedAt`, else that of the line before.
+    The time is that of `timestamp`, else of `receivedAt`, else that of the line before; dates that no shop's event can
+    have (timestamps.EARLIEST) do not count.
     """
     time = 0
     with _lines(path, watch) as lines:
@@ -170,8 +173,8 @@ def _time_of(data: bytes, otherwise: int) -> int:
     if not isinstance(body, dict):
         return otherwise
     for name in ("timestamp", "receivedAt"):
-        time = milliseconds(body.get(name))
-        if time is not None:
+        time = timestamps.read(body.get(name))
+        if time is not None and time >= timestamps.EARLIEST:
             return time
     return otherwise
 

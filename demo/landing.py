@@ -12,17 +12,11 @@ from varde.batch.loader import Loader
 from . import pubsub
 from .system import System
 
-SUBSCRIPTION_ID = "varde-warehouse"
-
-
-def subscription(system: System) -> str:
-    """Its full name."""
-    return f"projects/{system.names.project}/subscriptions/{SUBSCRIPTION_ID}"
-
 
 def prepare(system: System) -> None:
     """Create it; messages published from here on will land."""
-    pubsub.ensure_subscription(system.subscriber, subscription(system), system.names.topic, ack_deadline_s=600)
+    names = system.names
+    pubsub.ensure_subscription(system.subscriber, names.warehouse_subscription, names.topic, ack_deadline_s=600)
 
 
 def land(
@@ -38,12 +32,11 @@ def land(
     Fewer when nothing has come for `patience_s` seconds. Redelivered ones are loaded again, as a sync would: the
     queries deduplicate.
     """
+    subscription = system.names.warehouse_subscription
     came, last = 0, clock()
     while came < expected and clock() - last < patience_s:
         try:
-            answer = system.subscriber.pull(
-                subscription=subscription(system), max_messages=pubsub.PULL, timeout=2, retry=None
-            )
+            answer = system.subscriber.pull(subscription=subscription, max_messages=pubsub.PULL, timeout=2, retry=None)
         except exceptions.DeadlineExceeded:
             continue
         received = answer._pb.received_messages  # plain protobuf: several times faster to read
@@ -52,7 +45,7 @@ def land(
         for item in received:
             published = item.message.publish_time
             loader.add(item.message.data, published.seconds * 1000 + published.nanos // 1_000_000)
-        pubsub.acknowledge(system.subscriber, subscription(system), (item.ack_id for item in received))
+        pubsub.acknowledge(system.subscriber, subscription, (item.ack_id for item in received))
         came, last = came + len(received), clock()
         told(len(received))
     loader.flush()

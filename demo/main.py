@@ -15,14 +15,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from varde.batch import main as nightly
 from varde.history import Signal
 from varde.pairs import Relation
-from varde.settings import Settings, from_env
+from varde.settings import Settings, from_env, option
 from varde.store.sync import Store
 
 from . import figures, formats, once
+from .arguments import positive, whole, whole_from
 from .process import ChildError
-from .replay import positive, positive_int, publish
+from .replay import publish
 from .settle import StalledError, wait_until_settled
 from .simulate import shoppers
 from .system import System, running
@@ -45,18 +47,22 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=sorted(formats.FORMATS), help="what the file is (see varde replay --help)")
     parser.add_argument(
         "--limit",
-        type=positive_int,
+        type=whole_from(1),
         help=f"at most so many invoices, clicks or lines of the file, or simulated messages ({once.SIMULATED})",
     )
     parser.add_argument("--rate", type=positive, default=20.0, help="messages per second of the shoppers (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the shoppers (%(default)s)")
-    parser.add_argument("--port", type=int, default=None, help="of the server (8080, or a free one if that is taken)")
+    parser.add_argument("--seed", type=whole, default=1, help="of the shoppers (%(default)s)")
+    parser.add_argument("--port", type=option("port"), help="of the server (8080, or a free one if that is taken)")
     parser.add_argument("--warehouse", type=Path, help="keep the warehouse in this DuckDB file (with --once)")
     return parser
 
 
 def run(argv: list[str]) -> int:
-    """`varde demo` with command line words; the exit code."""
+    """`varde demo` with command line words; the exit code.
+
+    Raises:
+        SettingsError: a VARDE_* variable makes no sense, or with --once none that the warehouse can count by.
+    """
     parser = _arguments()
     given = parser.parse_args(argv)
     if (given.data is None) != (given.format is None):
@@ -78,12 +84,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _once(given: argparse.Namespace, settings: Settings) -> int:
+    tables = nightly.check(settings)
     now = int(time.time() * 1000)
     if given.data is not None:
         played = once.from_file(given.data, given.format, given.limit, now)
     else:
         played = once.simulated(given.seed, given.limit or once.SIMULATED, now)
-    summary = once.run(played, once.settings_for(played, settings), given.port or 0, given.warehouse)
+    summary = once.run(played, once.settings_for(played, settings), tables, given.port or 0, given.warehouse)
+    if not summary["pairs_compared"]:
+        sys.stderr.write("varde demo: nothing to compare: no customer has two items\n")
     print(json.dumps(summary))
     return 0 if summary["agree"] else 1
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from varde import timestamps
+
 MAX_BYTES = 32_768
 """Segment's limit for one message."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,19 +28,6 @@ class Message(NamedTuple):
 def iso(ms: int) -> str:
     """A time as Segment writes it: 2026-08-01T12:00:00.000Z."""
     return (EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def milliseconds(text: object) -> int | None:
-    """The time an ISO 8601 text stands for, in ms; None if it is none. Without an offset it is UTC."""
-    if not isinstance(text, str):
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return (when - EPOCH) // timedelta(milliseconds=1)
 
 
 def delivered(
@@ -77,7 +66,9 @@ def encode(message: Mapping[str, Any], time: int) -> Message:
 def shift(messages: Iterable[Message], by: int) -> Iterator[Message]:
     """The same messages, `by` ms later: every time that Segment writes, and nothing else.
 
-    What is not a JSON object passes as it is, and so does a time that cannot be read or would leave the calendar.
+    Every form of a time that the stream reads is shifted (timestamps.read). A number stays a number of the same unit,
+    a text becomes ISO 8601. What is not a JSON object passes as it is, and so does a time that cannot be read or would
+    leave the calendar.
     """
     for message in messages:
         yield Message(_shifted(message.data, by), message.time + by)
@@ -92,14 +83,23 @@ def _shifted(data: bytes, by: int) -> bytes:
         return data
     changed = False
     for name in TIME_FIELDS:
-        time = milliseconds(body.get(name))
+        before: Any = body.get(name)
+        time = timestamps.read(before)
         if time is not None:
             try:
-                body[name] = iso(time + by)
+                body[name] = iso(time + by) if isinstance(before, str) else _number(before, time + by)
             except OverflowError:
                 continue
             changed = True
     return orjson.dumps(body) if changed else data
+
+
+def _number(before: float, ms: int) -> float | str:
+    """`ms` in the unit of the number before; as text when a number of that unit would be read as another time."""
+    whole, rest = divmod(ms, 1000)
+    seconds = whole if not rest else ms / 1000
+    number = seconds if timestamps.in_seconds(before) else ms
+    return number if timestamps.read(number) == ms else iso(ms)
 
 
 def last_time(messages: Iterable[Message]) -> int | None:

@@ -19,6 +19,7 @@ from varde.batch import main as nightly
 from varde.batch.loader import Loader
 from varde.batch.warehouse import segment
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.figures import totals
 from varde.freshness import quantile
 from varde.history import DAY_MS
 from varde.pairs import Relation
@@ -75,8 +76,26 @@ def settings_for(given: Input, settings: Settings) -> Settings:
     return replace(settings, window_days=max(settings.window_days, given.span_days + 2))
 
 
-def run(given: Input, settings: Settings, port: int, warehouse: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the server was asked: rows of neighbours, the neighbours it showed, those whose customers are wrong."""
+
+    rows: int
+    compared: int
+    different: int
+
+
+def run(
+    given: Input, settings: Settings, tables: segment.EventTables, port: int, warehouse: Path | None = None
+) -> dict[str, Any]:
     """Play the input and compare; the summary, whose `agree` says whether all is well.
+
+    Args:
+        given: what is played.
+        settings: as `settings_for` gives them.
+        tables: the warehouse's tables of the settings' events, from `nightly.check`.
+        port: of the server; 0 for a free one.
+        warehouse: file of the warehouse; a temporary one unless given.
 
     Raises:
         ChildError, StalledError: a part failed or stopped making progress.
@@ -90,16 +109,17 @@ def run(given: Input, settings: Settings, port: int, warehouse: Path | None = No
             wait_until_settled(system, store, sent.messages)
             seconds = time.monotonic() - begun
             file = warehouse or Path(folder) / "warehouse.duckdb"
-            outcome, landed = _nightly(system, store, file, sent.messages)
+            outcome, landed = _nightly(system, store, file, tables, sent.messages)
             sys.stderr.write(nightly.table(outcome) + "\n")
-            differing = _answers_that_differ(system, outcome)
+            answers = _answers(system, outcome)
             dead = sum(1 for _ in drain(system.subscriber, system.names.dead_letters_subscription))
             stats = store.stats()
-    return _summary(sent.messages, landed, seconds, stats, outcome, differing, dead)
+    return summary(sent.messages, landed, seconds, stats, outcome, answers, dead)
 
 
-def _nightly(system: System, store: Store, file: Path, expected: int) -> tuple[nightly.Outcome, int]:
-    tables = segment.event_tables(system.settings.events)
+def _nightly(
+    system: System, store: Store, file: Path, tables: segment.EventTables, expected: int
+) -> tuple[nightly.Outcome, int]:
     with DuckDBWarehouse(file, tables) as warehouse:
         with Meter("warehouse") as meter:
             loader = Loader(warehouse, system.settings.mapping)
@@ -108,8 +128,8 @@ def _nightly(system: System, store: Store, file: Path, expected: int) -> tuple[n
         return nightly.reconcile(warehouse, store, system.settings, as_of), landed
 
 
-def _answers_that_differ(system: System, outcome: nightly.Outcome) -> tuple[int, int]:
-    """(neighbours asked for over HTTP, those whose customers differ from the nightly count), once they settle."""
+def _answers(system: System, outcome: nightly.Outcome) -> Answers:
+    """The server's answers over HTTP against the nightly counts, once they settle."""
     expected = list(_popular_rows(outcome, system.settings.min_customers))
     deadline = time.monotonic() + ANSWERS_WITHIN_S
     while True:
@@ -120,7 +140,7 @@ def _answers_that_differ(system: System, outcome: nightly.Outcome) -> tuple[int,
             wrong += sum(1 for neighbour, n in shown.items() if counts.get(neighbour) != n)
             wrong += not shown
         if not wrong or time.monotonic() > deadline:
-            return asked, wrong
+            return Answers(len(expected), asked, wrong)
         time.sleep(POLL_S)
 
 
@@ -142,21 +162,22 @@ def _similar(url: str, relation: Relation, item: str) -> dict[str, int]:
     return {entry["id"]: entry["customers"] for entry in body["items"]}
 
 
-def _summary(
+def summary(
     messages: int,
     landed: int,
     seconds: float,
     stats: figures.Stats,
     outcome: nightly.Outcome,
-    answers: tuple[int, int],
+    answers: Answers,
     dead: int,
 ) -> dict[str, Any]:
+    """The JSON object of the last line. `agree`: there was something to compare, and nothing differs or is missing."""
     drift = outcome.drift
-    asked, wrong = answers
     return {
         "events": messages,
         "rejected": figures.rejected(stats),
-        "ignored": sum(n for name, n in stats.items() if name.startswith("ignored:")),
+        "ignored": figures.ignored(stats),
+        "erasures": totals(stats)["erasures"],
         "dead_letters": dead,
         "warehoused": landed,
         "customers": outcome.night.customers,
@@ -165,16 +186,19 @@ def _summary(
         "pairs_compared": drift.pairs_compared,
         "pairs_different": drift.pairs_different,
         "supports_different": drift.supports_different,
-        "answers_compared": asked,
-        "answers_different": wrong,
+        "answers_compared": answers.compared,
+        "answers_different": answers.different,
         "freshness_p50_s": quantile(stats, 0.5),
         "freshness_p99_s": quantile(stats, 0.99),
         "events_per_s": round(messages / seconds, 1),
         "seconds": round(seconds, 1),
         "agree": bool(
-            drift.pairs_different == 0
+            messages > 0
+            and drift.pairs_compared > 0
+            and (answers.compared > 0 or not answers.rows)
+            and drift.pairs_different == 0
             and drift.supports_different == 0
-            and wrong == 0
+            and answers.different == 0
             and dead == figures.rejected(stats)
             and landed >= messages
         ),

@@ -40,7 +40,9 @@ class Child:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; -n when signal n ended it."""
-        return self.process.poll()
+        if self.process.returncode is None and self.process.poll() is not None:
+            self._kill_orphans()
+        return self.process.returncode
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines of its log."""
@@ -76,21 +78,28 @@ class Child:
 
     def stop(self, grace_s: float = GRACE_S) -> int:
         """End it: SIGTERM to its group, and SIGKILL to what is left after `grace_s`. Safe to repeat; its exit code."""
-        if self.process.poll() is None:
+        if self.exit_code is None:
             self._signal(signal.SIGTERM)
             try:
                 self.process.wait(grace_s)
             except subprocess.TimeoutExpired:
                 self.kill()
-        # Its own children may outlive it in the group. The group's id cannot have been given away while one of them
-        # lives; with nobody left, the signal has no receiver.
-        self._signal(signal.SIGKILL)
+            else:
+                self._kill_orphans()
         return self.process.wait()
 
     def kill(self) -> None:
         """End it at once, as a crash would: SIGKILL to its group."""
+        if self.exit_code is None:
+            self._signal(signal.SIGKILL)
+            self.process.wait()
+
+    def _kill_orphans(self) -> None:
+        """Its own children may outlive it in the group.
+
+        Only right after it was reaped: later its id, and so the group's, may be a stranger's.
+        """
         self._signal(signal.SIGKILL)
-        self.process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 from google.api_core import exceptions
@@ -15,6 +15,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 ACK_DEADLINE_S = 60
+REMOVED_WITHIN_S = 2.0
 BATCHES = BatchSettings(max_messages=1000, max_bytes=4_000_000, max_latency=0.02)
 """Google's limits for one Publish are 1,000 messages and 10 MB. Twenty milliseconds cost freshness little."""
 NO_LIMIT = PublisherOptions(flow_control=PublishFlowControl(limit_exceeded_behavior=LimitExceededBehavior.IGNORE))
@@ -30,6 +31,17 @@ class Names:
     topic_id: str = "segment-events"
     subscription_id: str = "varde-stream"
     dead_letters_id: str = "varde-dead-letters"
+    warehouse_id: str = "varde-warehouse"
+
+    def with_suffix(self, suffix: str) -> Names:
+        """The same with `-suffix` at the end of every id, to share a Pub/Sub with others."""
+        return replace(
+            self,
+            topic_id=f"{self.topic_id}-{suffix}",
+            subscription_id=f"{self.subscription_id}-{suffix}",
+            dead_letters_id=f"{self.dead_letters_id}-{suffix}",
+            warehouse_id=f"{self.warehouse_id}-{suffix}",
+        )
 
     @property
     def topic(self) -> str:
@@ -50,6 +62,11 @@ class Names:
     def dead_letters_subscription(self) -> str:
         """Keeps dead letters until somebody looks."""
         return f"projects/{self.project}/subscriptions/{self.dead_letters_id}"
+
+    @property
+    def warehouse_subscription(self) -> str:
+        """A second one to the same messages, for the warehouse."""
+        return f"projects/{self.project}/subscriptions/{self.warehouse_id}"
 
 
 def publisher(endpoint: str | None = None) -> PublisherClient:
@@ -119,6 +136,16 @@ def ensure(publishes: PublisherClient, subscribes: SubscriberClient, names: Name
         ensure_topic(publishes, topic)
     ensure_subscription(subscribes, names.subscription, names.topic)
     ensure_subscription(subscribes, names.dead_letters_subscription, names.dead_letters, retain=True)
+
+
+def remove(publishes: PublisherClient, subscribes: SubscriberClient, names: Names) -> None:
+    """Delete every topic and subscription of one installation, as far as they are there and Pub/Sub still answers."""
+    for subscription in (names.subscription, names.dead_letters_subscription, names.warehouse_subscription):
+        with contextlib.suppress(exceptions.GoogleAPIError):
+            subscribes.delete_subscription(subscription=subscription, timeout=REMOVED_WITHIN_S, retry=None)
+    for topic in (names.topic, names.dead_letters):
+        with contextlib.suppress(exceptions.GoogleAPIError):
+            publishes.delete_topic(topic=topic, timeout=REMOVED_WITHIN_S, retry=None)
 
 
 def drain(client: SubscriberClient, subscription: str, quiet_s: float = 1.0) -> Iterator[bytes]:

@@ -21,7 +21,8 @@ from google.cloud.pubsub_v1.publisher.exceptions import MessageTooLargeError
 from varde.settings import from_env
 
 from . import formats
-from .emulator import VARIABLE
+from .arguments import positive, whole_from
+from .emulator import VARIABLE, answers
 from .messages import Message, last_time, shift
 from .progress import Meter
 from .pubsub import Names, clients, ensure_topic
@@ -30,6 +31,7 @@ OUTSTANDING = 10_000
 """Messages that Pub/Sub has not confirmed yet: enough for ten full batches, and a few MB."""
 PUBLISH_TIMEOUT_S = 120.0
 COUNT_EVERY = 100
+EMULATOR_WITHIN_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +146,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(formats.FORMATS),
         help="online-retail: the UCI table of invoices; sessions: SessionId, ItemId, Time with tabs; segment: ndjson",
     )
-    parser.add_argument("--limit", type=positive_int, help="read at most so many invoices, clicks or lines")
+    parser.add_argument("--limit", type=whole_from(1), help="read at most so many invoices, clicks or lines")
     parser.add_argument("--rate", type=positive, help="messages per second (as fast as possible)")
     parser.add_argument(
         "--to-now",
@@ -183,8 +185,11 @@ def send(messages: Iterable[Message], options: argparse.Namespace, meter: Meter,
         if options.stdout:
             write(messages, sys.stdout.buffer, meter.count)
             return 0
+        emulator = os.environ.get(VARIABLE)
+        if emulator and not answers(emulator, EMULATOR_WITHIN_S):  # Google's client would try on for minutes
+            return failed(f"varde: {VARIABLE}={emulator}: no Pub/Sub emulator answers there")
         with clients() as (publisher, _):
-            if os.environ.get(VARIABLE):
+            if emulator:
                 ensure_topic(publisher, options.topic)
             sent = publish(messages, publisher, options.topic, rate, meter.count)
         log.info("%d messages (%d bytes) in %.1f s: %.0f/s", sent.messages, sent.bytes, sent.seconds, sent.rate)
@@ -205,19 +210,3 @@ def failed(message: str) -> int:
     """Say on standard error why it failed; the exit code."""
     sys.stderr.write(f"{message}\n")
     return 1
-
-
-def positive(text: str) -> float:
-    """An argument that is a number above 0."""
-    value = float(text)  # argparse turns a ValueError into its message
-    if not 0 < value < float("inf"):
-        raise ValueError
-    return value
-
-
-def positive_int(text: str) -> int:
-    """An argument that is a whole number above 0."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from varde.settings import from_env
 
-from .messages import LATENCY_MS, MAX_BYTES, Message, delivered, encode, milliseconds
+from .arguments import moment, part, positive, whole, whole_from
+from .messages import LATENCY_MS, MAX_BYTES, Message, delivered, encode
 from .progress import Meter
-from .replay import add_output_arguments, failed, positive, positive_int, send
+from .replay import add_output_arguments, failed, send
 from .shoppers import Shopper, Step, Visit, shopper
 
 THINK_S = 8.0
@@ -39,7 +40,7 @@ class Noise:
     duplicates: float = 0.01
     late: float = 0.01
     malformed: float = 0.002
-    erasures: float = 0.0
+    erasures: float = 0.02
 
     def __post_init__(self) -> None:
         for name in ("duplicates", "late", "malformed", "erasures"):
@@ -167,12 +168,12 @@ MALFORMED = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `varde simulate`."""
     default = Noise()
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same people (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=1, help="the same seed gives the same people (%(default)s)")
     parser.add_argument("--rate", type=positive, default=20.0, help="messages per second (%(default)s)")
-    parser.add_argument("--limit", type=positive_int, help="end after so many messages")
+    parser.add_argument("--limit", type=whole_from(1), help="end after so many messages")
     parser.add_argument("--duration", type=positive, help="end after so many simulated seconds")
-    parser.add_argument("--shoppers", type=_population, default=POPULATION, help="how many people (%(default)s)")
-    parser.add_argument("--start", help="time of the first event, ISO 8601 (now)")
+    parser.add_argument("--shoppers", type=whole_from(FEWEST), default=POPULATION, help="how many people (%(default)s)")
+    parser.add_argument("--start", type=moment, help="time of the first event, ISO 8601 (now)")
     parser.add_argument("--fast", action="store_true", help="do not wait: event times run ahead of the clock")
     for name, meaning in (
         ("duplicates", "part of messages that come twice"),
@@ -180,15 +181,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("malformed", "part that nobody can use"),
         ("erasures", "part of visits after which the account is deleted"),
     ):
-        parser.add_argument(f"--{name}", type=float, default=getattr(default, name), help=f"{meaning} (%(default)s)")
+        parser.add_argument(f"--{name}", type=part, default=getattr(default, name), help=f"{meaning} (%(default)s)")
     add_output_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """`varde simulate`; the exit code."""
-    start = int(time.time() * 1000) if options.start is None else milliseconds(options.start)
-    if start is None:
-        return failed(f"varde simulate: --start: not a time: {options.start}")
+    start = int(time.time() * 1000) if options.start is None else options.start
     try:
         noise = Noise(options.duplicates, options.late, options.malformed, options.erasures)
     except ValueError as error:
@@ -207,10 +206,3 @@ def command(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     from_env(os.environ)  # an unknown VARDE_ variable stops every command
     return run(options)
-
-
-def _population(text: str) -> int:
-    value = int(text)
-    if value < FEWEST:
-        raise ValueError
-    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -60,7 +61,8 @@ class System:
 def running(settings: Settings, port: int = 0) -> Iterator[System]:
     """Start everything on free ports (the server on `port`, if given); stop everything when the block ends.
 
-    Redis is always a new one, so that nobody's data are mixed with the demo's.
+    Redis is always a new one, and in a Pub/Sub that ran before, topics and subscriptions are: nobody's data are mixed
+    with the demo's.
 
     Raises:
         ChildError: a part cannot be started here; the message says what is missing or shows its log.
@@ -73,11 +75,14 @@ def running(settings: Settings, port: int = 0) -> Iterator[System]:
         stack.callback(broker.stop)
         names = pubsub.Names()
         publisher, subscriber = stack.enter_context(pubsub.clients(broker.host))
+        if broker.child is None:  # it may hold messages of others, and outlives us
+            names = names.with_suffix(secrets.token_hex(4))
+            stack.callback(pubsub.remove, publisher, subscriber, names)
         pubsub.ensure(publisher, subscriber, names)
         ours = replace(settings, redis_url=redis.url, port=port)
         children = stack.enter_context(Children(logs))
         env = {**broker.env, **_environment(ours)}
-        kinds = f"Pub/Sub: {broker.kind}; Redis: {redis.url}"
+        kinds = f"Pub/Sub: {broker.kind}, {names.topic}; Redis: {redis.url}"
         serve = _varde(children, "serve", (), env)
         _varde(
             children,

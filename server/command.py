@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 
-from varde.settings import from_env
+from varde.settings import from_env, option
 
 from . import main
 
 
 def command(argv: list[str]) -> int:
-    """Serve until SIGTERM or SIGINT; 0 after an orderly end.
+    """Serve until SIGTERM or SIGINT; 0 after an orderly end, 1 when the address cannot be listened on.
 
     Raises:
         SettingsError: a VARDE_* variable makes no sense.
@@ -23,8 +24,14 @@ def command(argv: list[str]) -> int:
         "variables (docs/settings.md). Stops in good order on SIGTERM.",
     )
     settings = from_env(os.environ)
-    parser.add_argument("--host", default=settings.host, help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=settings.port, help="port; 0 picks a free one (%(default)s)")
+    parser.add_argument("--host", type=option("host"), default=settings.host, help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=option("port"), default=settings.port, help="port; 0 picks a free one (%(default)s)"
+    )
     given = parser.parse_args(argv)
-    main.run(replace(settings, host=given.host, port=given.port))
+    try:
+        main.run(replace(settings, host=given.host, port=given.port))
+    except OSError as error:  # Redis has errors of its own: this is the address
+        sys.stderr.write(f"varde serve: cannot listen on {given.host} port {given.port}: {error.strerror or error}\n")
+        return 1
     return 0

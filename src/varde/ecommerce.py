@@ -5,6 +5,7 @@ Sources: Segment's spec, Ecommerce v2 and its aliases of v1, Email, A/B testing,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
@@ -72,6 +73,14 @@ class Names:
 def names(custom: CustomEvents) -> Names:
     """The names of a shop; built once per mapping, not per event."""
     return Names(custom)
+
+
+def table_name(event: str) -> str:
+    """The warehouse table that Segment's sync keeps an event's rows in: `Order Completed` -> `order_completed`.
+
+    Empty for a name without a Latin letter or digit: such an event has no table of its own.
+    """
+    return re.sub(r"[^0-9a-z]+", "_", event.lower()).strip("_")
 
 
 def too_long(text: str) -> bool:

@@ -12,6 +12,8 @@ import hashlib
 import zlib
 
 VERSION = 1
+MAX_SECRET_BYTES = 64
+"""BLAKE2b's longest key."""
 SHARDS = 64
 """Number of hash tags for item data. Part of the schema: a change needs a new VERSION and a rebuild."""
 
@@ -106,8 +108,11 @@ def customer_key(user_id: str | None, anonymous_id: str | None, secret: bytes = 
     Args:
         user_id: Segment's userId, when known.
         anonymous_id: used only without a userId.
-        secret: VARDE_ID_SECRET; up to 64 bytes.
+        secret: VARDE_ID_SECRET; up to MAX_SECRET_BYTES.
+
+    Raises:
+        ValueError: the secret is longer.
     """
     kind, value = ("u", user_id) if user_id is not None else ("a", anonymous_id or "")
     text = f"{kind}:{value}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=12, key=secret[:64], person=b"varde").hexdigest()
+    return hashlib.blake2b(text, digest_size=12, key=secret, person=b"varde").hexdigest()

@@ -83,12 +83,19 @@ class Histories(NamedTuple):
 
     def merged(self, other: Histories, limits: Limits) -> Histories:
         """The join with another customer's histories (identity merge), signal by signal."""
-        return Histories(*(merge(a, b, limits.cap) for a, b in zip(self, other, strict=True)))
+        cap = limits.cap
+        return Histories(
+            merge(self.view, other.view, cap),
+            merge(self.cart, other.cart, cap),
+            merge(self.purchase, other.purchase, cap),
+        )
 
     def since(self, start: int) -> Histories:
         """The part inside the window that begins at `start`; the same object when nothing is outside."""
-        cut = [since(history, start) for history in self]
-        return self if all(a is b for a, b in zip(cut, self, strict=True)) else Histories(*cut)
+        view, cart, purchase = since(self.view, start), since(self.cart, start), since(self.purchase, start)
+        if view is self.view and cart is self.cart and purchase is self.purchase:
+            return self
+        return Histories(view, cart, purchase)
 
     def __bool__(self) -> bool:
         return bool(self.view or self.cart or self.purchase)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
+import redis
+
+from varde.ecommerce import table_name
 from varde.events import Mapping as EventMapping
 from varde.history import Limits, Signal
+from varde.keys import MAX_SECRET_BYTES
 from varde.ranking import RANKINGS
 
 PREFIX = "VARDE_"
@@ -69,6 +75,9 @@ def _events(text: str) -> tuple[tuple[str, Signal], ...]:
         if not equals or not name or signal.upper() not in Signal.__members__:
             msg = f"{part!r} is not of the form Event Name=view|cart|purchase"
             raise ValueError(msg)
+        if not table_name(name):  # the stream would count what the warehouse cannot
+            msg = f"{name.strip()!r} has no letter or digit to name its warehouse table by"
+            raise ValueError(msg)
         out.append((name.strip(), Signal[signal.upper()]))
     return tuple(out)
 
@@ -77,6 +86,33 @@ def _redis_url(text: str) -> str:
     if not text.startswith(("redis://", "rediss://", "unix://")):
         msg = "must begin with redis://, rediss:// or unix://"
         raise ValueError(msg)
+    try:
+        # Made, not connected: an option that nobody knows shows only here. redis-py's own words may hold the password.
+        connection: Any = redis.ConnectionPool.from_url(text).make_connection()
+        path = urlsplit(text).path.removeprefix("/")
+    except (ValueError, TypeError, redis.RedisError):
+        msg = "is no address of Redis: its host, port, database or an option makes no sense"
+        raise ValueError(msg) from None
+    socket = text.startswith("unix:")
+    if socket and not path:
+        msg = "must name the socket: unix:///path"
+        raise ValueError(msg)
+    # redis-py takes database 0 for a path that is no number, in silence.
+    if connection.db < 0 or (path and not socket and not (path.isascii() and path.isdecimal())):
+        msg = "the database, after the last slash, must be a whole number from 0"
+        raise ValueError(msg)
+    return text
+
+
+def _secret(text: str) -> str:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # its message would show a part
+        msg = "must be UTF-8"
+        raise ValueError(msg) from None
+    if size > MAX_SECRET_BYTES:
+        msg = f"must be at most {MAX_SECRET_BYTES} bytes, not {size}: more would be cut off"
+        raise ValueError(msg)
     return text
 
 
@@ -84,6 +120,11 @@ def _address(text: str) -> str:
     if not text or text != "".join(text.split()):  # an empty one would listen everywhere
         msg = f"must be a host name or an address, not {text!r}"
         raise ValueError(msg)
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        msg = f"not a host name: {text!r}"
+        raise ValueError(msg) from None
     return text
 
 
@@ -99,7 +140,9 @@ class Settings:
     """All settings of the core; each is read from VARDE_ + its name in capitals."""
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "Redis or Valkey, 6.2 or newer.", _redis_url)
-    id_secret: str = _setting("", "Secret of the keyed hash that stands for a customer in Redis; same everywhere.")
+    id_secret: str = _setting(
+        "", "Secret of the keyed hash that stands for a customer in Redis; same everywhere.", _secret
+    )
     cap: int = _setting(64, "M: latest items of a customer per signal that count.", _between(1, 1000))
     window_days: int = _setting(90, "W: days of history that count.", _between(1, 3650))
     item_keys: tuple[str, ...] = _setting(
@@ -117,7 +160,9 @@ class Settings:
     min_customers: int = _setting(3, "Fewest customers behind a pair that is shown.", _between(1, 1000))
     recent_items: int = _setting(20, "Latest viewed items kept per customer as seeds.", _between(1, 200))
     live_days: int = _setting(14, "Days that dated differences are kept for the nightly job.", _between(2, 90))
-    half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(1, 365, float))
+    # A weight doubles every half-life from 2026 on, up to 2 ** 900 (delivery.popularity): with 3 days that is reached
+    # in 2033, with 1 day in 2028, and from then on nothing would fade.
+    half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(3, 365, float))
     token_days: int = _setting(7, "Days that tokens of applied batches are remembered.", _between(1, 90))
     deadline_ms: int = _setting(150, "Time Redis has for all reads of one request, ms.", _between(5, 10_000))
     host: str = _setting("127.0.0.1", "Address the server listens on.", _address)
@@ -146,6 +191,19 @@ def _without_password(url: str) -> str:
     rest, asks, _ = rest.partition("?")  # a password may stand there, too
     _, _, place = rest.rpartition("@")
     return f"{scheme}://{'…@' if '@' in rest else ''}{place}{'?…' if asks else ''}"
+
+
+def option(name: str) -> Callable[[str], Any]:
+    """The reader of a setting as the `type` of a command line option: the same bounds, said the same way."""
+    (read,) = (f.metadata["read"] for f in fields(Settings) if f.name == name)
+
+    def parse(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:

@@ -56,10 +56,15 @@ def read(value: Any) -> int | None:
     return None
 
 
+def in_seconds(value: float) -> bool:
+    """Whether a number is read as seconds since the epoch; else it is milliseconds."""
+    return abs(value) < _MS_FROM
+
+
 def _read_number(value: int | float) -> int | None:
     if not isfinite(value) or abs(value) >= 10**17:
         return None
-    if abs(value) >= _MS_FROM:
+    if not in_seconds(value):
         return floor(value)
     # A float of seconds is exact to about .2 µs: round to µs first, or 1.001 s would become 1000 ms.
     return value * 1000 if isinstance(value, int) else round(value * 1_000_000) // 1000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -127,9 +129,38 @@ def test_command_says_what_is_wrong(
     assert "holds no messages" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main.command(["--warehouse", str(warehouse), "--as-of", "yesterday"])
+    assert "--as-of: not a time" in capsys.readouterr().err
+    (tmp_path / "text").write_text("this is no database\n" * 1000)
+    tmp_path.joinpath("folder").mkdir()
+    for name in ("text", "folder"):
+        assert main.command(["--warehouse", str(tmp_path / name)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"varde reconcile: {tmp_path / name}: IO Error: ")
+    environment(monkeypatch, events="Kit-Ordered=view,Kit Ordered=cart")
+    with pytest.raises(SettingsError, match=r"^VARDE_EVENTS: .*kit_ordered"):
+        main.command(["--warehouse", str(warehouse)])
+    environment(monkeypatch, events="Kit Ordered=cart")
     environment(monkeypatch, item_keys="parent_id")
     with pytest.raises(SettingsError, match=r"^VARDE_ITEM_KEYS: .*parent_id"):
         main.command(["--warehouse", str(warehouse)])
+
+
+HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def test_a_file_that_another_process_holds(
+    warehouse: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment(monkeypatch, redis_url=settings.redis_url)
+    holder = [sys.executable, "-c", HOLD, str(warehouse)]
+    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert main.command(["--warehouse", str(warehouse)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{warehouse}: IO Error: " in line
+        assert "lock" in line
+        process.communicate()
 
 
 def test_own_events_and_carts_are_read(settings: Settings, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ RUNNER = "FnApiRunner"
 ROUNDS = 3
 MESSAGES = 50_000
 CACHED_MESSAGES = 5_000
+READ_VIEWS, READ_MIX = "read and parse, views", "read and parse, the simulator's mix"
 
 
 class Lines(beam.PTransform):
@@ -109,13 +110,15 @@ def main() -> None:
         return
     say(f"replay: {MESSAGES:,} messages, {RUNNER}; {machine()}")
     # A line that is not JSON may hold a line break of its own; replay's files hold none.
-    shop, mixed = views(MESSAGES), [data for data in mix(MESSAGES) if b"\n" not in data]
+    shop, mixed = views(MESSAGES, customers=MESSAGES // 10), [data for data in mix(MESSAGES) if b"\n" not in data]
+    regulars = views(MESSAGES, customers=MESSAGES // 25)
     cases = {
-        "read and parse, views": (("read", shop, True), 0),
-        "full graph, views": (("full", shop, True), 0),
-        "read and parse, the simulator's mix": (("read", mixed, False), 0),
+        READ_VIEWS: (("read", shop, True), 0),
+        "full graph, views, 10 a customer": (("full", shop, True), 0),
+        "full graph, views, 25 a customer": (("full", regulars, True), 0),
+        READ_MIX: (("read", mixed, False), 0),
         "full graph, the simulator's mix": (("full", mixed, False), 0),
-        "full graph, views, 100 MB state cache": (("full", shop[:CACHED_MESSAGES], True), 100),
+        "full graph, views, 10 a customer, 100 MB state cache": (("full", shop[:CACHED_MESSAGES], True), 100),
     }
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
     for _ in range(given.rounds):
@@ -124,7 +127,7 @@ def main() -> None:
     rows = []
     for name, found in runs.items():
         rate, cpu = median([rate for rate, _ in found]), median([used for _, used in found])
-        base = median([rate for rate, _ in runs[next(iter(cases)) if "views" in name else list(cases)[2]]])
+        base = median([rate for rate, _ in runs[READ_VIEWS if "views" in name else READ_MIX]])
         every = " ".join(f"{rate:,.0f}" for rate, _ in found)
         rows.append([name, f"{len(cases[name][0][1]):,}", f"{rate:,.0f}", f"{rate / base:.3f}", f"{cpu:,.0f}", every])
     table(["", "messages", "messages/s", "ratio", "CPU us", "all rounds"], rows)

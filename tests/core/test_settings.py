@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import fields
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from varde.history import Limits, Signal
-from varde.settings import PREFIX, Settings, SettingsError, from_env
+from varde.settings import PREFIX, Settings, SettingsError, from_env, option
 
 VARIABLES = {PREFIX + field.name.upper(): field for field in fields(Settings)}
 names = st.sampled_from(sorted(VARIABLES))
@@ -43,7 +44,7 @@ def test_any_text_gives_settings_or_an_error_that_names_the_variable(environ: di
         assert all(getattr(settings, name) == getattr(Settings(), name) for name in untouched)
         assert from_env(environ) == settings
         assert 1 <= settings.cap <= 1000
-        assert 1 <= settings.half_life_days <= 365
+        assert 3 <= settings.half_life_days <= 365
         assert settings.rankings and settings.item_keys and settings.host
 
 
@@ -73,9 +74,13 @@ def test_every_default_but_the_empty_ones_may_be_given() -> None:
         ("VARDE_ITEM_KEYS", "sku , id", ("sku", "id")),
         ("VARDE_RANKINGS", "count", ("count",)),
         ("VARDE_LOG_LEVEL", "debug", "DEBUG"),
-        ("VARDE_HALF_LIFE_DAYS", "1.5", 1.5),
+        ("VARDE_HALF_LIFE_DAYS", "3.5", 3.5),
         ("VARDE_PORT", "0", 0),
         ("VARDE_REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("VARDE_REDIS_URL", "redis://[::1]:6379/15?socket_timeout=2", "redis://[::1]:6379/15?socket_timeout=2"),
+        ("VARDE_EVENTS", "Tür 1=view", (("Tür 1", Signal.VIEW),)),
+        ("VARDE_ID_SECRET", "ä" * 32, "ä" * 32),
+        ("VARDE_HOST", "::1", "::1"),
     ],
 )
 def test_what_is_read(variable: str, text: str, value: Any) -> None:
@@ -101,7 +106,26 @@ def test_what_is_read(variable: str, text: str, value: Any) -> None:
         ("VARDE_PORT", "65536"),
         ("VARDE_HOST", ""),
         ("VARDE_HOST", "a b"),
+        ("VARDE_HALF_LIFE_DAYS", "2.9"),
+        ("VARDE_HOST", "a..b"),
+        ("VARDE_EVENTS", "!!!=view"),
+        ("VARDE_EVENTS", "見た=view"),
+        ("VARDE_EVENTS", " =view"),
+        ("VARDE_ID_SECRET", "x" * 65),
+        ("VARDE_ID_SECRET", "ä" * 33),
+        ("VARDE_ID_SECRET", "\udc80"),
         ("VARDE_REDIS_URL", "localhost:6379"),
+        ("VARDE_REDIS_URL", "redis://localhost:abc"),
+        ("VARDE_REDIS_URL", "redis://localhost:99999"),
+        ("VARDE_REDIS_URL", "redis://localhost:6379/abc"),
+        ("VARDE_REDIS_URL", "redis://localhost:6379/0/1"),
+        ("VARDE_REDIS_URL", "redis://localhost:6379/-1"),
+        ("VARDE_REDIS_URL", "redis://localhost?db=-1"),
+        ("VARDE_REDIS_URL", "redis://localhost?colour=blue"),
+        ("VARDE_REDIS_URL", "redis://localhost?socket_timeout=soon"),
+        ("VARDE_REDIS_URL", "rediss://localhost?ssl_cert_reqs=perhaps"),
+        ("VARDE_REDIS_URL", "redis://[::1/0"),
+        ("VARDE_REDIS_URL", "unix://"),
         ("VARDE_cap", "64"),
     ],
 )
@@ -133,6 +157,22 @@ def test_secrets_do_not_show(secret: str, password: str, form: str) -> None:
         assert password not in text
     assert settings.id_secret == secret
     assert password in settings.redis_url
+
+
+@pytest.mark.parametrize("url", ["redis://:{}#x@h/0", "redis://:1/{}@h/0", "redis://u:{}@h:port/0", "redis://h/{}"])
+def test_a_refused_address_does_not_show_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        from_env({"VARDE_REDIS_URL": url.format("letmein")})
+    assert "letmein" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_an_option_has_the_bounds_of_its_setting() -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--port", type=option("port"))
+    assert parser.parse_args(["--port", "0"]).port == 0
+    with pytest.raises(argparse.ArgumentError, match=r"--port: must be between 0 and 65535, not 65536"):
+        parser.parse_args(["--port", "65536"])
 
 
 def test_what_is_no_secret_shows() -> None:

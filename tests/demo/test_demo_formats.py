@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from varde import timestamps
 from varde.demo import formats
-from varde.demo.messages import MAX_BYTES, Message, milliseconds
+from varde.demo.messages import MAX_BYTES, Message
 from varde.events import Interaction, Mapping, Rejected, parse
 from varde.history import Signal
 
@@ -46,9 +47,9 @@ def test_the_lines_of_an_invoice_become_one_order(tmp_path: Path) -> None:
 
 def test_times_are_local_in_the_file_and_utc_in_the_message(tmp_path: Path) -> None:
     summer, winter = retail(tmp_path, line("1", "85123A"), line("2", "85123A", when="2011-12-01 12:00:00"))
-    assert summer.time == milliseconds("2011-06-01T11:00:00Z")
-    assert winter.time == milliseconds("2011-12-01T12:00:00Z")
-    assert [milliseconds(body["timestamp"]) for body in bodies([summer, winter])] == [summer.time, winter.time]
+    assert summer.time == timestamps.read("2011-06-01T11:00:00Z")
+    assert winter.time == timestamps.read("2011-12-01T12:00:00Z")
+    assert [timestamps.read(body["timestamp"]) for body in bodies([summer, winter])] == [summer.time, winter.time]
 
 
 def test_a_guest_is_known_by_the_invoice_only(tmp_path: Path) -> None:
@@ -145,13 +146,13 @@ def test_segment_lines_pass_byte_by_byte_with_their_time(tmp_path: Path) -> None
     lines = [
         b'{"timestamp": "2026-08-01T12:00:00Z"}',
         b"not json \xff",
-        b'{"receivedAt":"2026-08-01T13:00:00+01:00", "timestamp": 7}',
+        b'{"receivedAt":"2026-08-01T13:00:00+01:00", "timestamp": 7}',  # of 1970
         b"[1]",
     ]
     path.write_bytes(b"\n\r\n".join(lines) + b"\r\n")
     made = list(formats.segment(path))
     assert [message.data for message in made] == lines
-    assert [message.time for message in made] == [milliseconds("2026-08-01T12:00:00Z")] * 4
+    assert [message.time for message in made] == [timestamps.read("2026-08-01T12:00:00Z")] * 4
 
 
 def test_a_limit_counts_source_units(tmp_path: Path) -> None:

@@ -110,6 +110,27 @@ def test_a_command_that_is_not_there_is_reported(tmp_path: Path) -> None:
         child.wait_until(lambda: False, 20)
 
 
+def test_an_ended_childs_group_is_never_signalled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id may be a stranger's by then."""
+    child = start("short", ["true"], tmp_path / "log")
+    assert until(lambda: child.exit_code is not None)
+    signalled: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda group, _number: signalled.append(group))
+    child.kill()
+    assert child.stop() == 0
+    assert signalled == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_crashed_child_leaves_behind_ends_when_the_crash_is_seen(tmp_path: Path) -> None:
+    child = start("family", python(WITH_A_CHILD), tmp_path / "log")
+    child.wait_until(lambda: ready(child), 20)
+    grandchild = int(child.tail())
+    os.kill(child.pid, signal.SIGKILL)
+    assert until(lambda: child.exit_code == -signal.SIGKILL)
+    assert until(lambda: not alive(grandchild))
+
+
 def test_waiting_has_an_end(tmp_path: Path) -> None:
     with Children(tmp_path) as children, pytest.raises(ChildError, match="not ready after"):
         children.start("sleeper", ["sleep", "600"]).wait_until(lambda: False, 0.05)

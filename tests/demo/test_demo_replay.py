@@ -1,6 +1,7 @@
 import io
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ import orjson
 import pytest
 from google.api_core import exceptions
 
+from varde import timestamps
 from varde.demo import progress, pubsub, replay, simulate
-from varde.demo.messages import Message, milliseconds
+from varde.demo.messages import Message
 from varde.demo.pubsub import Names
 
 SEGMENT = (
@@ -148,7 +150,7 @@ def test_to_standard_output_shifted_to_now(ndjson: Path) -> None:
     done = varde("replay", str(ndjson), "--format", "segment", "--stdout", "--to-now", "--limit", "3")
     assert done.returncode == 0, done.stderr
     first = orjson.loads(done.stdout.splitlines()[0])
-    age = time.time() * 1000 - (milliseconds(first["timestamp"]) or 0)
+    age = time.time() * 1000 - (timestamps.read(first["timestamp"]) or 0)
     assert -1_000 < age < 60_000
     assert len(done.stdout.splitlines()) == 3
 
@@ -181,7 +183,11 @@ def test_the_simulation_reaches_pubsub(standin: str, names: Names, monkeypatch: 
     [
         (["no-such-file", "--format", "segment", "--stdout"], b"no-such-file"),
         ([__file__, "--format", "online-retail", "--stdout"], b"the first line is not InvoiceNo"),
-        ([__file__, "--format", "segment", "--rate", "0"], b"invalid positive value"),
+        ([__file__, "--format", "segment", "--rate", "0"], b"argument --rate: must be a number above 0, not '0'"),
+        (
+            [__file__, "--format", "segment", "--limit", "x"],
+            b"argument --limit: must be a whole number from 1, not 'x'",
+        ),
         ([__file__, "--format", "nonsense"], b"invalid choice"),
         ([__file__, "--format", "segment", "--topic", "nonsense"], b"topic"),
     ],
@@ -191,6 +197,44 @@ def test_wrong_use_is_explained_without_a_traceback(standin: str, words: list[st
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shoppers", "3"], "--shoppers: must be a whole number from 4, not '3'"),
+        (["--shoppers", "many"], "--shoppers: must be a whole number from 4, not 'many'"),
+        (["--seed", "x"], "--seed: must be a whole number, not 'x'"),
+        (["--rate", "fast"], "--rate: must be a number above 0, not 'fast'"),
+        (["--duration", "inf"], "--duration: must be a number above 0, not 'inf'"),
+        (["--late", "2"], "--late: must be a number between 0 and 1, not '2'"),
+        (["--erasures", "some"], "--erasures: must be a number between 0 and 1, not 'some'"),
+        (["--start", "yesterday"], "--start: must be a time such as 2026-08-01T12:00:00Z, not 'yesterday'"),
+    ],
+)
+def test_an_option_says_what_it_wants(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        simulate.command([*words, "--stdout"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["nobody listens", "somebody never answers"])
+def test_an_emulator_that_is_not_there_is_said_soon(
+    listens: bool, ndjson: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if listens:
+            silent.listen()
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+        begun = time.monotonic()
+        assert replay.command([str(ndjson), "--format", "segment"]) == 1
+        assert simulate.command(["--limit", "1"]) == 1
+        assert time.monotonic() - begun < 20
+    line = f"varde: PUBSUB_EMULATOR_HOST={host}: no Pub/Sub emulator answers there"
+    assert capsys.readouterr().err.splitlines() == [line] * 2
 
 
 def test_without_credentials_or_emulator_it_says_so(ndjson: Path, tmp_path: Path) -> None:

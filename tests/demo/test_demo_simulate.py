@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from varde import timestamps
 from varde.demo import catalogue
-from varde.demo.messages import Message, milliseconds
+from varde.demo.messages import Message
 from varde.demo.simulate import MALFORMED, Noise, shoppers
 from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
 from varde.history import Signal
 
 START = 1_785_672_000_000
-CLEAN = Noise(0, 0, 0)
+CLEAN = Noise(0, 0, 0, 0)
 NOISY = Noise(duplicates=0.05, late=0.05, malformed=0.05, erasures=0.05)
 
 
@@ -84,6 +85,15 @@ def test_all_kinds_of_events_occur() -> None:
     assert kinds["VIEW"] > kinds["CART"] > kinds["PURCHASE"] > 100
 
 
+def test_accounts_are_deleted_unless_told_otherwise() -> None:
+    def erasures(noise: Noise | None) -> int:
+        kinds = parsed(list(itertools.islice(shoppers(1, START, 20, noise=noise), 30_000)))
+        return sum(isinstance(event, Erasure) for events in kinds if isinstance(events, tuple) for event in events)
+
+    assert erasures(None) > 5
+    assert erasures(CLEAN) == 0
+
+
 def _object(data: bytes) -> object:
     try:
         return orjson.loads(data)
@@ -130,7 +140,7 @@ def test_orders_are_distinct_and_hold_what_was_put_in_the_cart() -> None:
 def test_arrivals_keep_the_rate_exactly() -> None:
     messages = take(1_000, rate=40, noise=CLEAN)
     assert [m.time for m in messages] == [START + n * 25 for n in range(1_000)]
-    assert all(milliseconds(orjson.loads(m.data)["timestamp"]) == m.time for m in messages)
+    assert all(timestamps.read(orjson.loads(m.data)["timestamp"]) == m.time for m in messages)
 
 
 def test_the_trouble_that_was_asked_for() -> None:
@@ -144,7 +154,7 @@ def test_the_trouble_that_was_asked_for() -> None:
     assert 650 < duplicates < 1_150  # those that come twice, and malformed ones
     assert 600 < behind < 1_100  # late ones, and second comings
     lateness = [
-        (milliseconds(body["receivedAt"]) or 0) - (milliseconds(body["timestamp"]) or 0)
+        (timestamps.read(body["receivedAt"]) or 0) - (timestamps.read(body["timestamp"]) or 0)
         for m in messages
         if m.data not in MALFORMED and isinstance(body := _object(m.data), dict)
     ]

@@ -290,10 +290,13 @@ def test_seek_goes_back_to_a_time_when_acknowledged_messages_are_retained(queue:
     queue.create(retain_acked_messages=True)
     start = datetime.now(UTC) - timedelta(seconds=1)
     queue.publish(b"old")
-    time.sleep(1.1)  # times are compared to the publish time, and emulators may round these
-    middle = datetime.now(UTC)
+    (old,) = queue.pull_all(1)
+    queue.acknowledge([old])
+    # Times are compared to the publish time, and emulators may round these up to a second.
+    middle = old.message.publish_time + timedelta(seconds=1)
+    assert until(lambda: datetime.now(UTC) > middle)
     queue.publish(b"new")
-    queue.acknowledge(queue.pull_all(2))
+    queue.acknowledge(queue.pull_all(1))
     queue.seek(middle)
     assert list(pubsub.drain(queue.subscriber, queue.names.subscription)) == [b"new"]
     queue.seek(start)

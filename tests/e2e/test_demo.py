@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -10,17 +11,23 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from varde.demo import emulator, pubsub
+from varde.demo.messages import Message
+from varde.demo.replay import publish
+from varde.demo.simulate import Noise, shoppers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "../shared/data"
 KEYS = {
-    "events", "rejected", "dead_letters", "customers", "items", "pairs", "pairs_compared", "pairs_different",
-    "freshness_p50_s", "freshness_p99_s", "events_per_s",
+    "events", "rejected", "erasures", "dead_letters", "customers", "items", "pairs", "pairs_compared",
+    "pairs_different", "freshness_p50_s", "freshness_p99_s", "events_per_s",
 }  # fmt: skip
 
 
@@ -41,6 +48,7 @@ def once(*words: str, **environ: str) -> dict:
     assert summary["answers_compared"] > 0
     assert summary["dead_letters"] == summary["rejected"]
     assert summary["events"] <= summary["warehoused"]
+    assert summary["agree"] is True
     return summary
 
 
@@ -56,6 +64,50 @@ def test_simulated_shoppers_agree_pair_by_pair():
     assert summary["events"] == 4000
     assert summary["rejected"] > 0, "the shoppers' noise reaches the dead letters"
     assert summary["customers"] > 100
+
+
+def test_shoppers_who_delete_their_accounts_are_forgotten_in_both(tmp_path):
+    """A run of simulated shoppers has a few deletions; this one has dozens, and the same ones each time."""
+    stream = shoppers(3, 1_785_585_600_000, 20.0, noise=Noise(erasures=0.5))
+    messages = [message.data for message in itertools.islice(stream, 4000)]
+    file = tmp_path / "shoppers.ndjson"
+    file.write_bytes(b"\n".join(messages))
+    summary = once("--data", str(file), "--format", "segment")
+    assert summary["erasures"] > 20
+
+
+def test_nothing_to_compare_is_no_success(tmp_path):
+    file = tmp_path / "one.ndjson"
+    file.write_text('{"type":"track","event":"Product Viewed","userId":"u","properties":{"product_id":"p"}}\n')
+    for lines in (file.read_text(), ""):
+        file.write_text(lines)
+        done = varde("demo", "--once", "--data", str(file), "--format", "segment")
+        assert done.returncode == 1
+        assert "nothing to compare" in done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["agree"] is False
+
+
+def test_a_pubsub_that_runs_already_is_shared_and_left_as_it_was(tmp_path):
+    """Old messages lie in every subscription of the usual names; the demo neither reads nor keeps them from anybody."""
+    names = pubsub.Names()
+    given = emulator.start_standin(tmp_path)
+    try:
+        with pubsub.clients(given.host) as (publisher, subscriber):
+            pubsub.ensure(publisher, subscriber, names)
+            pubsub.ensure_subscription(subscriber, names.warehouse_subscription, names.topic)
+            old = [Message(b'{"type":"track","event":"Product Viewed","userId":"old","properties":{"sku":"old"}}', 0)]
+            for topic in (names.topic, names.dead_letters):
+                publish(old * 7, publisher, topic)
+            summary = once("--limit", "600", PUBSUB_EMULATOR_HOST=given.host, VARDE_MIN_CUSTOMERS="1")
+            assert summary["events"] == summary["warehoused"] == 600
+            project = f"projects/{names.project}"
+            assert {t.name for t in publisher.list_topics(project=project)} == {names.topic, names.dead_letters}
+            subscriptions = {names.subscription, names.warehouse_subscription, names.dead_letters_subscription}
+            assert {s.name for s in subscriber.list_subscriptions(project=project)} == subscriptions
+            for subscription in subscriptions:
+                assert len(list(pubsub.drain(subscriber, subscription))) == 7
+    finally:
+        given.stop()
 
 
 def test_the_stand_in_and_the_small_window_agree_too():
@@ -164,9 +216,19 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
     assert "viewed both" in explained["text"]
     with urllib.request.urlopen(f"{url}/explore", timeout=10) as page:
         assert b"Varde" in page.read()
+    asked = Counter[str]()
     for path in re.findall(r"^curl 'http://127.0.0.1:8080(/\S+)'$", (ROOT / "README.md").read_text(), re.MULTILINE):
-        told = get(url + path)
-        assert told.get("rung", "pairs") == "pairs", path
+        told, endpoint = get(url + path), path.split("/")[2].partition("?")[0]
+        asked[endpoint] += 1
+        if endpoint == "explain":
+            assert told["customers"] >= 1, path
+        elif endpoint == "stats":
+            assert told["messages"] >= told["events"] > 0, path
+            assert told["customer_pairs"] > 0, path
+        else:
+            assert told["items"], path
+            assert endpoint == "popular" or told["rung"] == "pairs", path
+    assert asked.keys() == {"popular", "similar", "recommendations", "explain", "stats"}
     live.until(r"[1-9][\d,]* messages, [1-9]\d*/s")
     started = live.descendants()
     assert len(started) >= 5, "Redis, Pub/Sub, stream, server, shoppers"
@@ -182,6 +244,15 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
 def test_wrong_use_is_said_clearly():
     assert "--data and --format" in varde("demo", "--once", "--data", "x").stderr
     assert "No such file" in varde("demo", "--once", "--data", "nowhere", "--format", "segment").stderr
-    done = varde("demo", "--once", VARDE_CAP="none")
+    for name, value in (
+        ("VARDE_CAP", "none"),
+        ("VARDE_ITEM_KEYS", "product_code,product_id"),
+        ("VARDE_EVENTS", "Kit-Ordered=view,Kit Ordered=cart"),
+    ):
+        done = varde("demo", "--once", **{name: value})
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"varde demo: {name}: ")
+    done = varde("demo", "--port", "99999")
     assert done.returncode == 2
-    assert "VARDE_CAP" in done.stderr
+    assert "--port: must be between 0 and 65535" in done.stderr

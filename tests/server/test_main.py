@@ -13,6 +13,7 @@ import urllib.request
 import orjson
 import pytest
 
+from varde.server.command import command
 from varde.server.main import serve as serve_until
 from varde.settings import Settings
 
@@ -119,6 +120,41 @@ def test_what_it_writes_holds_no_personal_id(process):
     ]
     assert "jane" not in "\n".join(process.out + process.err)
     assert "Traceback" not in "".join(process.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "99999"], "argument --port: must be between 0 and 65535, not 99999"),
+        (["--port", "-1"], "argument --port: must be between 0 and 65535, not -1"),
+        (["--port", "http"], "argument --port: not a number: 'http'"),
+        (["--host", ""], "argument --host: must be a host name or an address, not ''"),
+        (["--host", "a..b"], "argument --host: not a host name: 'a..b'"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_line(filled):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "varde.cli", "serve", "--port", port],
+            env={**os.environ, "VARDE_REDIS_URL": filled.url},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"varde serve: cannot listen on 127.0.0.1 port {port}: ")
+    assert "in use" in line
 
 
 async def test_a_taken_port_is_an_error_at_once(filled):

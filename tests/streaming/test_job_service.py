@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import time
 
 import apache_beam as beam
 import grpc
@@ -19,16 +21,32 @@ from varde.streaming.pipeline import build
 
 from .world import NOW, clock, live, shop, truth
 
+ATTEMPTS = 3
+"""Starts, each with another port: one that was free may be taken before the service binds it."""
+
+
+def job_service(folder, log):
+    """(port, process) of a service that answers, or an error with the end of its log."""
+    for _ in range(ATTEMPTS):
+        port = free_port()
+        command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "-p", str(port)]
+        service = subprocess.Popen([*command, "--staging_dir", str(folder)], stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        with grpc.insecure_channel(f"localhost:{port}") as channel:
+            while service.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(grpc.FutureTimeoutError):
+                    grpc.channel_ready_future(channel).result(timeout=0.5)
+                    return port, service
+        service.kill()
+        service.wait(30)
+    raise AssertionError((folder / "log").read_text()[-3000:])
+
 
 @pytest.fixture
 def job_endpoint(tmp_path):
-    port = free_port()
-    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", "-p", str(port)]
-    command += ["--staging_dir", str(tmp_path)]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
+    with (tmp_path / "log").open("wb") as log:
+        port, service = job_service(tmp_path, log)
         try:
-            with grpc.insecure_channel(f"localhost:{port}") as channel:
-                grpc.channel_ready_future(channel).result(timeout=60)
             yield f"localhost:{port}"
         finally:
             service.terminate()
