@@ -6,7 +6,6 @@ tests/streaming/test_local_runner.py. Production runners are not touched.
 
 from __future__ import annotations
 
-import copy
 import gc
 import weakref
 from typing import Any
@@ -18,7 +17,7 @@ from apache_beam.runners.direct import direct_userstate, evaluation_context, exe
 from apache_beam.runners.direct.util import TimerFiring
 from apache_beam.runners.direct.watermark_manager import _TransformWatermarks
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.transforms import trigger, userstate
+from apache_beam.transforms import userstate
 
 from .local_source import PullingEvaluator
 
@@ -73,18 +72,6 @@ def _extract_transform_timers(self: Any) -> tuple[list[TimerFiring], bool]:
         return due, any_real_time
 
 
-def _copy_state(self: Any) -> trigger.InMemoryUnmergedState:
-    """A key's state for one bundle, without deep copies of dictionaries that are empty."""
-    copied = trigger.InMemoryUnmergedState(defensive_copy=self.defensive_copy)
-    if self.timers:
-        copied.timers = copy.deepcopy(self.timers)
-    if self.global_state:
-        copied.global_state = copy.deepcopy(self.global_state)
-    for window, values in self.state.items():
-        copied.state[window].update((tag, copy.copy(value)) for tag, value in values.items())
-    return copied
-
-
 _containers: dict[str, MetricsContainer] = {}
 
 
@@ -112,7 +99,6 @@ def repair() -> None:
     evaluators[beam.ParDo] = _ReusingEvaluator
     evaluation_context.EvaluationContext.handle_result = _handle_result_without_empty_bundles
     _TransformWatermarks.extract_transform_timers = _extract_transform_timers
-    trigger.InMemoryUnmergedState.copy = _copy_state
     executor.MetricsContainer = _metrics_container
     # The batch runner sizes every cached value by walking the globals of all modules, .35 ms each.
     worker_handlers.STATE_CACHE_SIZE_MB = 0

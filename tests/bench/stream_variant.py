@@ -22,7 +22,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners import common
 from apache_beam.runners.direct import direct_userstate, evaluation_context, executor, transform_evaluator
 from apache_beam.runners.direct.watermark_manager import _TransformWatermarks
-from apache_beam.transforms import trigger, userstate
+from apache_beam.transforms import userstate
 from apache_beam.transforms.combiners import CountCombineFn
 from apache_beam.transforms.trigger import AccumulationMode, AfterProcessingTime, Repeatedly
 from apache_beam.transforms.window import GlobalWindows
@@ -67,7 +67,6 @@ PATCHED: dict[str, list[tuple[Any, str]]] = {
     "specs": _SPECS,
     "empty": [(evaluation_context.EvaluationContext, "handle_result")],
     "timers": [(_TransformWatermarks, "extract_transform_timers")],
-    "states": [(trigger.InMemoryUnmergedState, "copy")],
     "metrics": [(executor, "MetricsContainer")],
 }
 """Repair -> the private names it replaces."""
