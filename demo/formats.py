@@ -21,8 +21,9 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from varde import timestamps
+from varde.events import MAX_BYTES
 
-from .messages import EPOCH, MAX_BYTES, Message, delivered, encode
+from .messages import EPOCH, Message, delivered, encode
 
 RETAIL_COLUMNS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 SESSION_COLUMNS = "SessionId\tItemId\tTime"

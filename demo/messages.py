@@ -10,8 +10,6 @@ import orjson
 
 from varde import timestamps
 
-MAX_BYTES = 32_768
-"""Segment's limit for one message."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_FIELDS = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 LATENCY_MS = 180

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from varde.events import MAX_BYTES
 from varde.settings import from_env
 
 from .arguments import moment, part, positive, whole, whole_from
-from .messages import LATENCY_MS, MAX_BYTES, Message, delivered, encode
+from .messages import LATENCY_MS, Message, delivered, encode
 from .progress import Meter
 from .replay import add_output_arguments, failed, send
 from .shoppers import Shopper, Step, Visit, shopper

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from varde.ecommerce import MAX_ID_BYTES
 from varde.history import Signal
 from varde.pairs import Relation
 
 from .errors import bad_parameter
 
-ITEM_BYTES = 256
+ITEM_BYTES = MAX_ID_BYTES
 """Longest item id, UTF-8."""
-CUSTOMER_BYTES = 256
+CUSTOMER_BYTES = MAX_ID_BYTES
 """Longest uid or aid, UTF-8."""
 MOST_ITEMS = 100
 """Most items in one answer."""

@@ -20,10 +20,10 @@ from .table import machine, median, say, table
 from .traffic import counts_of_views, mix, views
 
 ROUNDS = 3
-MESSAGES = 40_000
-CUSTOMERS = 4_000
+MESSAGES = 80_000
+CUSTOMERS = 8_000
 """Ten views each: 4.5 new pairs a message on average."""
-STOCK_MESSAGES = 500
+STOCK_MESSAGES = 1_000
 """The stock source is slow, and gets slower with the number of customers it has met."""
 
 

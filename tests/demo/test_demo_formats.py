@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from varde import timestamps
 from varde.demo import formats
-from varde.demo.messages import MAX_BYTES, Message
-from varde.events import Interaction, Mapping, Rejected, parse
+from varde.demo.messages import Message
+from varde.events import MAX_BYTES, Interaction, Mapping, Rejected, parse
 from varde.history import Signal
 
 HEADER = formats.RETAIL_COLUMNS
