@@ -8,14 +8,12 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from varde.settings import PREFIX, Settings, SettingsError, from_env
+from varde.settings import PREFIX, SECRET, Settings, SettingsError, from_env
 
 LOCAL_RUNNER = "BundleBasedDirectRunner"
 """Beam's local streaming runner, by name: its DirectRunner switch picks other engines on other machines."""
 
-_SERVER_ONLY = {"host", "port", "min_customers", "deadline_ms"}
-_SECRET = {"id_secret"}
-"""From the environment only: options show in process lists and in Dataflow's console."""
+_SERVER_ONLY = {"host", "port", "min_customers", "deadline_ms", "topic", "admin_key"}
 
 
 class StreamOptions(PipelineOptions):
@@ -30,6 +28,11 @@ class StreamOptions(PipelineOptions):
         stream.add_argument(
             "--dead_letter_topic",
             help="Topic for messages that cannot be read: projects/P/topics/T. Default: only logged.",
+        )
+        stream.add_argument(
+            "--seeds",
+            help="Files from `varde seeds`, whose counts Redis holds: begin with their histories. A path, gs:// too, "
+            "with * for any part. Default: begin with none.",
         )
         stream.add_argument(
             "--freshness_seconds",
@@ -48,7 +51,8 @@ class StreamOptions(PipelineOptions):
         )
         settings = parser.add_argument_group("Varde settings (default: the VARDE_* variable, then the value shown)")
         for setting in fields(Settings):
-            if setting.name not in _SERVER_ONLY | _SECRET:
+            # Secrets come from the environment only: options show in process lists and in Dataflow's console.
+            if setting.name not in _SERVER_ONLY | SECRET:
                 settings.add_argument(
                     f"--{setting.name}",
                     help=f"{setting.metadata['help']} [{_shown(setting.default)}]".replace("%", "%%"),
@@ -70,6 +74,7 @@ class StreamParameters:
     freshness_seconds: int = 1
     lanes: int = 1
     batch_updates: int = 2000
+    seeds: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.freshness_seconds <= 3600:  # Beam's trigger takes no fractions
@@ -107,7 +112,7 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
     merged = dict(environ)
     given: dict[str, str] = {}
     for setting in fields(Settings):
-        value = None if setting.name in _SERVER_ONLY | _SECRET else getattr(mine, setting.name, None)
+        value = None if setting.name in _SERVER_ONLY | SECRET else getattr(mine, setting.name, None)
         if value is not None:
             given[PREFIX + setting.name.upper()] = f"--{setting.name}"
             merged[PREFIX + setting.name.upper()] = str(value)
@@ -125,4 +130,5 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
         freshness_seconds=mine.freshness_seconds,
         lanes=mine.lanes,
         batch_updates=mine.batch_updates,
+        seeds=mine.seeds,
     )

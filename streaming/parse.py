@@ -11,12 +11,23 @@ from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.metrics import Metrics
 
-from varde.delivery import Pane
-from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde import keys, orders
+from varde.delivery import Pane, popularity
+from varde.events import (
+    Erasure,
+    IdentityLink,
+    Impersonal,
+    Interaction,
+    Rejected,
+    Return,
+    Withdrawal,
+    parse,
+)
 from varde.progress import ANONYMOUS_WORK, KNOWN_WORK, MESSAGES
+from varde.settings import Settings
 
 from .clock import wall_clock
-from .messages import ERASURE, INTERACTION, LINK, Work, lane
+from .messages import ERASURE, INTERACTION, LINK, RETURN, WITHDRAWAL, Work, lane
 from .panes import in_global_window
 
 _log = logging.getLogger(__name__)
@@ -29,18 +40,21 @@ DEAD_LETTER_BYTES = 256 * 1024
 class ParseMessage(beam.DoFn):
     """PubsubMessage or (data, published ms) -> tagged outputs.
 
-    ANONYMOUS: (anonymousId, work); KNOWN: (userId, work); DEAD: PubsubMessage with stage, reason and the original
+    ANONYMOUS, KNOWN: (customer key, work); DEAD: PubsubMessage with stage, reason and the original
     bytes; TALLY: (lane, Pane) with one count for every message, by what became of it.
     """
 
-    def __init__(self, mapping: Mapping, lanes: int) -> None:
-        self._mapping = mapping
+    def __init__(self, settings: Settings, lanes: int) -> None:
+        self._mapping = settings.mapping
+        self._secret = settings.id_secret.encode()
+        self._half_life_days = settings.half_life_days
         self._lanes = lanes
         self._stats: dict[str, int] = {}
+        self._popular: dict[int, dict[str, float]] = {}
 
     def start_bundle(self) -> None:
         """A bundle that is tried again counts again from nothing."""
-        self._stats = {}
+        self._stats, self._popular = {}, {}
 
     def process(self, element: PubsubMessage | tuple[bytes, int]) -> Iterator[Any]:
         """One message."""
@@ -62,19 +76,61 @@ class ParseMessage(beam.DoFn):
         else:
             stats["accepted"] = stats.get("accepted", 0) + 1
         for event in events:
-            output = _work(event, published)
-            name = ANONYMOUS_WORK if output.tag == ANONYMOUS else KNOWN_WORK
-            stats[name] = stats.get(name, 0) + 1
-            yield output
+            if isinstance(event, Impersonal):
+                self._count_impersonal(event)
+                continue
+            for output in self._works(event, published):
+                name = ANONYMOUS_WORK if output.tag == ANONYMOUS else KNOWN_WORK
+                stats[name] = stats.get(name, 0) + 1
+                yield output
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit the tally of the bundle."""
         if self._stats:
             for name, n in self._stats.items():
                 Metrics.counter("varde", name.replace(":", "_")).inc(n)
-            pane = Pane(stats=self._stats)
-            self._stats = {}
+            pane = Pane(popular=self._popular, stats=self._stats)
+            self.start_bundle()
             yield pvalue.TaggedOutput(TALLY, in_global_window((lane("", self._lanes), pane)))
+
+    def _count_impersonal(self, event: Impersonal) -> None:
+        self._stats["impersonal"] = self._stats.get("impersonal", 0) + 1
+        weights = self._popular.setdefault(int(event.signal), {})
+        weight = popularity(event.time, self._half_life_days)
+        for item in event.items:
+            weights[item] = weights.get(item, 0.0) + weight
+
+    def _works(
+        self, event: Interaction | Return | IdentityLink | Erasure | Withdrawal, published: int
+    ) -> Iterator[pvalue.TaggedOutput]:
+        """What an event asks of the profiles of those whom it names."""
+        if isinstance(event, IdentityLink):
+            yield self._anonymous(event.anonymous_id, (LINK, self._key(event.user_id, None), event.time))
+            return
+        if isinstance(event, Erasure):
+            yield self._known(event.user_id, (ERASURE, event.time))
+            return
+        work: Work
+        if isinstance(event, Interaction):
+            order = orders.order_key(event.order_id)
+            work = (INTERACTION, int(event.signal), event.items, event.time, published, order)
+        elif isinstance(event, Return):
+            work = (RETURN, orders.order_key(event.order_id), event.items, event.time)
+        else:
+            work = (WITHDRAWAL, event.time)
+        if event.user_id is not None:
+            yield self._known(event.user_id, work)
+        if event.anonymous_id is not None and (event.user_id is None or work[0] == WITHDRAWAL):
+            yield self._anonymous(event.anonymous_id, work)
+
+    def _known(self, user_id: str, work: Work) -> pvalue.TaggedOutput:
+        return pvalue.TaggedOutput(KNOWN, (self._key(user_id, None), work))
+
+    def _anonymous(self, anonymous_id: str, work: Work) -> pvalue.TaggedOutput:
+        return pvalue.TaggedOutput(ANONYMOUS, (self._key(None, anonymous_id), work))
+
+    def _key(self, user_id: str | None, anonymous_id: str | None) -> str:
+        return keys.customer_key(user_id, anonymous_id, self._secret)
 
 
 def _published_ms(message: PubsubMessage) -> int:
@@ -83,19 +139,6 @@ def _published_ms(message: PubsubMessage) -> int:
         return wall_clock()
     seconds: float = at.timestamp() if hasattr(at, "timestamp") else float(at)
     return int(seconds * 1000)
-
-
-def _work(event: Event, published: int) -> pvalue.TaggedOutput:
-    work: Work
-    if isinstance(event, Interaction):
-        work = (INTERACTION, int(event.signal), event.items, event.time, published)
-        if event.user_id is not None:
-            return pvalue.TaggedOutput(KNOWN, (event.user_id, work))
-        return pvalue.TaggedOutput(ANONYMOUS, (event.anonymous_id, work))
-    if isinstance(event, IdentityLink):
-        return pvalue.TaggedOutput(ANONYMOUS, (event.anonymous_id, (LINK, event.user_id, event.time)))
-    assert isinstance(event, Erasure)
-    return pvalue.TaggedOutput(KNOWN, (event.user_id, (ERASURE, event.time)))
 
 
 def dead_letter(stage: str, why: Rejected, data: bytes, published: int) -> PubsubMessage:

@@ -15,12 +15,14 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from varde.delivery import Pane
 
+from . import seeds
 from .clock import wall_clock
 from .messages import Work
 from .options import StreamParameters
 from .panes import FormDeliveries, SumBriefly, Written
 from .parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
 from .profiles import HANDED, PANE, AnonymousProfiles, KnownProfiles
+from .seeds import ParseSeeds
 from .write import ApplyDeliveries
 
 
@@ -30,10 +32,16 @@ class Outputs(NamedTuple):
     applied: Any
     """(shard, pair updates) of each delivery that is in Redis."""
     dead: Any
-    """PubsubMessage for each message that could not be read."""
+    """PubsubMessage for each message that could not be read, and a sample of each flood."""
 
 
-def build(messages: Any, parameters: StreamParameters, bounded: bool, clock: Callable[[], int] = wall_clock) -> Outputs:
+def build(
+    messages: Any,
+    parameters: StreamParameters,
+    bounded: bool,
+    clock: Callable[[], int] = wall_clock,
+    past: Any = None,
+) -> Outputs:
     """The graph, the same on every runner.
 
     Args:
@@ -41,25 +49,33 @@ def build(messages: Any, parameters: StreamParameters, bounded: bool, clock: Cal
         parameters: checked options.
         bounded: whether the input ends (then sums need no trigger).
         clock: now in ms.
+        past: PCollection of lines of varde.seed, whose counts are in Redis already; None for none.
     """
     settings, lanes = parameters.settings, parameters.lanes
-    parsed = messages | "Parse" >> beam.ParDo(ParseMessage(settings.mapping, lanes)).with_outputs(
-        ANONYMOUS, KNOWN, DEAD, TALLY
-    )
-    anonymous = _typed(parsed[ANONYMOUS], tuple[str, Work]) | "Anonymous" >> beam.ParDo(
-        AnonymousProfiles(settings, lanes, clock)
-    ).with_outputs(HANDED, main=PANE)
-    known = (
-        (_typed(parsed[KNOWN], tuple[str, Work]), _typed(anonymous[HANDED], tuple[str, Work]))
-        | "Customers" >> beam.Flatten()
-        | "Known" >> beam.ParDo(KnownProfiles(settings, lanes, clock))
-    )
-    panes = (
-        (
-            _typed(parsed[TALLY], tuple[int, Pane]),
-            _typed(anonymous[PANE], tuple[int, Pane]),
-            _typed(known, tuple[int, Pane]),
+    parsed = messages | "Parse" >> beam.ParDo(ParseMessage(settings, lanes)).with_outputs(ANONYMOUS, KNOWN, DEAD, TALLY)
+    inputs = [parsed]
+    if past is not None:
+        inputs.append(
+            past | "ParseSeeds" >> beam.ParDo(ParseSeeds(settings.cap, lanes)).with_outputs(ANONYMOUS, KNOWN, TALLY)
         )
+    anonymous = (
+        [_typed(source[ANONYMOUS], tuple[str, Work]) for source in inputs]
+        | "Visitors" >> beam.Flatten()
+        | "Anonymous"
+        >> beam.ParDo(AnonymousProfiles(settings, lanes, bounded, clock)).with_outputs(HANDED, DEAD, main=PANE)
+    )
+    known = (
+        [*(_typed(source[KNOWN], tuple[str, Work]) for source in inputs), _typed(anonymous[HANDED], tuple[str, Work])]
+        | "Customers" >> beam.Flatten()
+        | "Known" >> beam.ParDo(KnownProfiles(settings, lanes, bounded, clock)).with_outputs(DEAD, main=PANE)
+    )
+    dead = (parsed[DEAD], anonymous[DEAD], known[DEAD]) | "Dead" >> beam.Flatten()
+    panes = (
+        [
+            *(_typed(source[TALLY], tuple[int, Pane]) for source in inputs),
+            _typed(anonymous[PANE], tuple[int, Pane]),
+            _typed(known[PANE], tuple[int, Pane]),
+        ]
         | "Differences" >> beam.Flatten()
         | "Briefly" >> SumBriefly(parameters.freshness_seconds, bounded)
     )
@@ -72,7 +88,7 @@ def build(messages: Any, parameters: StreamParameters, bounded: bool, clock: Cal
         | "Fix" >> beam.Reshuffle()  # a retry from here on sees the same batches under the same tokens
         | "Apply" >> beam.ParDo(ApplyDeliveries(settings, clock))
     )
-    return Outputs(applied, parsed[DEAD])
+    return Outputs(applied, dead)
 
 
 def _typed(collection: Any, hint: Any) -> Any:
@@ -89,7 +105,8 @@ def from_pubsub(pipeline: beam.Pipeline, parameters: StreamParameters) -> Output
     messages = pipeline | "Read" >> ReadFromPubSub(
         subscription=parameters.input_subscription, with_attributes=True
     ).with_output_types(PubsubMessage)
-    outputs = build(messages, parameters, bounded=False)
+    past = seeds.read(pipeline, parameters.seeds) if parameters.seeds else None
+    outputs = build(messages, parameters, bounded=False, past=past)
     if parameters.dead_letter_topic:
         _ = outputs.dead | "DeadLetters" >> WriteToPubSub(parameters.dead_letter_topic, with_attributes=True)
     return outputs

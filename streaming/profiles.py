@@ -1,4 +1,8 @@
-"""The two stateful steps: anonymous profiles, and the known customers they may belong to. One state cell each."""
+"""The two stateful steps: anonymous profiles, and the known customers they may belong to. One state cell each.
+
+Both are keyed by customer keys. A timer for each profile lets it go when nothing in it can count any more; a bounded
+input sets none, because its state ends with it (and Beam's batch runner fires every timer at once).
+"""
 
 from __future__ import annotations
 
@@ -8,169 +12,217 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 from apache_beam.coders import BytesCoder
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 
-from varde import keys, profile
-from varde.delivery import Pane, Recent, popularity
-from varde.history import Signal
-from varde.pairs import NOBODY, Histories
-from varde.profile import EMPTY, Profile, Step
+from varde import profile, transitions
+from varde.delivery import Leave, Recent
+from varde.history import DAY_MS, Signal
+from varde.profile import EMPTY, Profile
 from varde.progress import ANONYMOUS_WORK_DONE, KNOWN_WORK, KNOWN_WORK_DONE
 from varde.settings import Settings
+from varde.transitions import Past, Step
 
 from .clock import wall_clock
-from .messages import ERASURE, HANDOVER, INTERACTION, LINK, Work, handover, lane
-from .panes import in_global_window
+from .messages import ERASURE, HANDOVER, INTERACTION, LINK, RETURN, SEED, WITHDRAWAL, Work, handed, handover
+from .sums import DEAD, PANE, Sums
 
-PANE, HANDED = "pane", "handed"
-_FLUSH = 50_000
-"""Pair updates after which a bundle's sum is sent on before the bundle ends: bounds memory."""
+HANDED = "handed"
 
 
 class _Profiles(beam.DoFn):
-    """What both steps share: the sums of a bundle, and what an interaction adds to them."""
+    """What both steps share: the sums of a bundle, the fate of the cell, and what an interaction adds."""
 
-    def __init__(self, settings: Settings, lanes: int, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(
+        self, settings: Settings, lanes: int, bounded: bool = False, clock: Callable[[], int] = wall_clock
+    ) -> None:
         self._settings = settings
         self._limits = settings.limits
-        self._secret = settings.id_secret.encode()
+        self._bounds = settings.flood_bounds
         self._lanes = lanes
+        self._bounded = bounded
         self._clock = clock
-        self._panes: dict[int, Pane] = {}
-        self._updates = 0
+        self._sums = Sums(lanes, settings.half_life_days, settings.recent_items)
 
     def start_bundle(self) -> None:
         """A bundle that is tried again sums again from nothing."""
-        self._panes = {}
-        self._updates = 0
+        self._sums.clear()
 
     def finish_bundle(self) -> Iterator[Any]:
         """Send the bundle's sums on: one element a lane."""
-        for where, pane in self._panes.items():
-            yield in_global_window((where, pane))
-        self.start_bundle()
+        yield from self._sums.flush()
 
-    def _overflow(self) -> Iterator[Any]:
-        if self._updates >= _FLUSH:
-            yield from self._panes.items()
-            self.start_bundle()
+    def _keep(self, before: Profile, after: Profile, cell: Any, timer: Any) -> None:
+        """Write the cell when it has changed; the first write sets the timer that ends it."""
+        if after is before:
+            return
+        if after == EMPTY:
+            cell.clear()
+            timer.clear()
+            return
+        cell.write(profile.encode(after))
+        if before is EMPTY and not self._bounded:
+            self._wake(after, timer)
 
-    def _pane(self, key: str) -> Pane:
-        where = lane(key, self._lanes)
-        pane = self._panes.get(where)
-        if pane is None:
-            pane = self._panes[where] = Pane()
-        return pane
+    def _wake(self, held: Profile, timer: Any) -> None:
+        timer.set(Timestamp(held.expires_on(self._limits.window_days) * DAY_MS // 1000))
 
-    def _count(self, key: str, name: str) -> None:
-        stats = self._pane(key).stats
-        stats[name] = stats.get(name, 0) + 1
+    def _idle(self, key: str, cell: Any, timer: Any) -> Iterator[Any]:
+        """The timer has fired: let an idle profile go, look at any other again when it may be idle."""
+        stored = cell.read()
+        if not stored:
+            return
+        held = profile.decode(stored)
+        if held.expires_on(self._limits.window_days) * DAY_MS > self._clock():
+            self._wake(held, timer)
+            return
+        cell.clear()
+        self._sums.count(key, "idle")
+        yield from self._sums.flush()
 
-    def _record(self, pane: Pane, step: Step) -> None:
-        self._add(pane, step)
-        pane.stats[step.outcome] = pane.stats.get(step.outcome, 0) + 1
+    def _act(self, key: str, before: Profile, work: Work, now: int) -> Profile:
+        """An interaction, a return or a withdrawn consent of this profile."""
+        if work[0] == INTERACTION:
+            return self._interact(key, before, work, now)
+        if work[0] == RETURN:
+            _, order, items, at = work
+            step = transitions.join(before, transitions.take_back(order, tuple(items), at), self._limits, now)
+            outcome = "returned" if step.outcome in ("counted", "refreshed") else step.outcome
+            self._sums.record(key, step._replace(outcome=outcome))
+            return step.profile
+        assert work[0] == WITHDRAWAL
+        step = transitions.withdraw(before, work[1], self._limits, now)
+        self._sums.record(key, step)
+        self._sums.remember(key, Recent(key, {}, work[1], Leave.NOTHING))
+        return step.profile
 
-    def _add(self, pane: Pane, step: Step) -> None:
-        pane.counts.add(step.changes)
-        for row in step.changes.rows:
-            name = "pairs_added" if row.sign > 0 else "pairs_removed"
-            pane.stats[name] = pane.stats.get(name, 0) + len(row.partners)
-            self._updates += len(row.partners)
-
-    def _interact(self, key: str, customer: str, before: Profile, work: Work, now: int) -> Profile:
-        """One interaction of this profile."""
-        signal, items, at, published = int(work[1]), work[2], int(work[3]), int(work[4])
-        step = profile.seen(before, profile.interaction(Signal(signal), items, at), self._limits, now)
-        pane = self._pane(key)
-        self._record(pane, step)
-        bucket = published // 100 * 100
-        pane.published[bucket] = pane.published.get(bucket, 0) + 1
-        if step.outcome in ("counted", "refreshed"):
-            weights = pane.popular.setdefault(signal, {})
-            weight = popularity(at, self._settings.half_life_days)
-            for item in items:
-                weights[item] = weights.get(item, 0.0) + weight
-            if signal == Signal.VIEW:
-                latest = dict.fromkeys(items[-self._settings.recent_items :], at)
-                pane.remember(Recent(customer, latest))
+    def _interact(self, key: str, before: Profile, work: Work, now: int) -> Profile:
+        _, signal, items, at, published, order = work
+        past = transitions.interaction(signal, tuple(items), at, order)
+        step = transitions.interact(before, past, self._limits, self._bounds, now)
+        self._sums.record(key, step)
+        self._sums.publish(key, published)
+        if step.outcome == "flooded":
+            self._sums.flooded(key, Signal(signal).name.lower(), items, at, published)
+        elif step.outcome in ("counted", "refreshed"):
+            self._sums.meet(key, signal, items, at)
         return step.profile
 
 
 class AnonymousProfiles(_Profiles):
-    """(anonymousId, work) -> (lane, Pane); and, tagged HANDED, (userId, work) once a link has named the customer."""
+    """(key, work) -> (lane, Pane); tagged HANDED, (key of the customer, work) once one is linked; tagged DEAD."""
 
     CELL = ReadModifyWriteStateSpec("profile", BytesCoder())
+    IDLE = TimerSpec("idle", TimeDomain.REAL_TIME)
 
-    def process(self, element: tuple[str, Work], cell: Any = beam.DoFn.StateParam(CELL)) -> Iterator[Any]:
+    def process(
+        self,
+        element: tuple[str, Work],
+        cell: Any = beam.DoFn.StateParam(CELL),
+        timer: Any = beam.DoFn.TimerParam(IDLE),
+    ) -> Iterator[Any]:
         """One event or link of an anonymous visitor."""
-        anonymous_id, work = element
+        key, work = element
         stored = cell.read()
         before = profile.decode(stored) if stored else EMPTY
         now = self._clock()
-        self._count(anonymous_id, ANONYMOUS_WORK_DONE)
-        if work[0] == LINK:
-            after, handed = self._link(anonymous_id, before, work, now)
-            if handed:
-                self._count(anonymous_id, KNOWN_WORK)
-                yield pvalue.TaggedOutput(HANDED, (after.linked, handover(handed)))
+        self._sums.count(key, ANONYMOUS_WORK_DONE)
+        if work[0] in (LINK, SEED):
+            step = self._bind(key, before, work, now)
+            after = step.profile
+            if step.handed_over:
+                day = after.linked_at // DAY_MS
+                yield self._hand(key, after.linked, handover(step.handed_over, day))
         elif before.linked is not None:
-            self._count(anonymous_id, KNOWN_WORK)
-            yield pvalue.TaggedOutput(HANDED, (before.linked, work))
-            return
+            yield self._hand(key, before.linked, work)
+            after = transitions.met(before, now)
+            if work[0] == WITHDRAWAL:
+                after = self._act(key, before, work, now)
         else:
-            customer = keys.customer_key(None, anonymous_id, self._secret)
-            after = self._interact(anonymous_id, customer, before, work, now)
-        if after is not before:
-            cell.write(profile.encode(after))
-        yield from self._overflow()
+            after = self._act(key, before, work, now)
+        self._keep(before, after, cell, timer)
+        yield from self._sums.overflow()
 
-    def _link(self, anonymous_id: str, before: Profile, work: Work, now: int) -> tuple[Profile, Histories]:
-        _, user_id, at = work
-        step = profile.link(before, user_id, at, now, self._limits)
-        pane = self._pane(anonymous_id)
+    @on_timer(IDLE)  # type: ignore[untyped-decorator] # Beam has no types here
+    def idle(
+        self,
+        key: str = beam.DoFn.KeyParam,
+        cell: Any = beam.DoFn.StateParam(CELL),
+        timer: Any = beam.DoFn.TimerParam(IDLE),
+    ) -> Iterator[Any]:
+        """Nothing may be left to count."""
+        yield from self._idle(key, cell, timer)
+
+    def _hand(self, key: str, customer: str | None, work: Work) -> pvalue.TaggedOutput:
+        self._sums.count(key, KNOWN_WORK)
+        return pvalue.TaggedOutput(HANDED, (customer, work))
+
+    def _bind(self, key: str, before: Profile, work: Work, now: int) -> Step:
+        if work[0] == SEED:
+            step = transitions.seed(before, profile.decode(work[1]), self._limits, now)
+        else:
+            step = transitions.link(before, work[1], work[2], self._limits, now)
         if step.outcome != "unchanged":  # every message of a known visitor repeats the link
-            self._record(pane, step)
+            self._sums.record(key, step)
         if step.handed_over:
             # The anonymous visitor is a known customer from here on; recents move with the history.
-            pane.remember(Recent(keys.customer_key(None, anonymous_id, self._secret), {}, erased_at=now))
-        return step.profile, step.handed_over
+            self._sums.remember(key, Recent(key, {}, erased_at=now))
+        return step
 
 
 class KnownProfiles(_Profiles):
-    """(userId, work) -> (lane, Pane)."""
+    """(key, work) -> (lane, Pane); and dead letters, tagged DEAD."""
 
     CELL = ReadModifyWriteStateSpec("profile", BytesCoder())
+    IDLE = TimerSpec("idle", TimeDomain.REAL_TIME)
 
-    def process(self, element: tuple[str, Work], cell: Any = beam.DoFn.StateParam(CELL)) -> Iterator[Any]:
-        """One event, handed-over history or erasure of a known customer."""
-        user_id, work = element
+    def process(
+        self,
+        element: tuple[str, Work],
+        cell: Any = beam.DoFn.StateParam(CELL),
+        timer: Any = beam.DoFn.TimerParam(IDLE),
+    ) -> Iterator[Any]:
+        """One event, handed-over past, erasure or seed of a known customer."""
+        key, work = element
         stored = cell.read()
         before = profile.decode(stored) if stored else EMPTY
         now = self._clock()
-        customer = keys.customer_key(user_id, None, self._secret)
-        if work[0] == INTERACTION:
-            after = self._interact(user_id, customer, before, work, now)
-        elif work[0] == HANDOVER:
-            after = self._take_over(user_id, customer, before, Histories(*work[1:]), now)
-        else:
-            assert work[0] == ERASURE
-            step = profile.erase(before, work[1], now, self._limits)
-            pane = self._pane(user_id)
-            self._record(pane, step)
-            pane.remember(Recent(customer, {}, erased_at=step.profile.erased_at))
+        if work[0] == HANDOVER:
+            after = self._take_over(key, before, *handed(work), now)
+        elif work[0] == ERASURE:
+            step = transitions.erase(before, work[1], self._limits, now)
+            self._sums.record(key, step)
             after = step.profile
-        self._count(user_id, KNOWN_WORK_DONE)
-        if after is not before:
-            cell.write(profile.encode(after))
-        yield from self._overflow()
+            self._sums.remember(key, Recent(key, {}, after.erased_at, Leave.TOMBSTONE))
+        elif work[0] == SEED:
+            step = transitions.seed(before, profile.decode(work[1]), self._limits, now)
+            self._sums.record(key, step)
+            after = step.profile
+        else:
+            after = self._act(key, before, work, now)
+        self._sums.count(key, KNOWN_WORK_DONE)
+        self._keep(before, after, cell, timer)
+        yield from self._sums.overflow()
 
-    def _take_over(self, user_id: str, customer: str, before: Profile, handed: Histories, now: int) -> Profile:
-        step = profile.seen(before, handed, self._limits, now)
-        pane = self._pane(user_id)
-        self._add(pane, step)
-        pane.stats["merged"] = pane.stats.get("merged", 0) + 1
-        kept = handed.since(before.erased_at + 1) or NOBODY
+    @on_timer(IDLE)  # type: ignore[untyped-decorator] # Beam has no types here
+    def idle(
+        self,
+        key: str = beam.DoFn.KeyParam,
+        cell: Any = beam.DoFn.StateParam(CELL),
+        timer: Any = beam.DoFn.TimerParam(IDLE),
+    ) -> Iterator[Any]:
+        """Nothing may be left to count."""
+        yield from self._idle(key, cell, timer)
+
+    def _take_over(self, key: str, before: Profile, past: Past, day: int, now: int) -> Profile:
+        step = transitions.join(before, past, self._limits, now, floor=day)
+        self._sums.record(key, step._replace(outcome="merged"))
+        kept = past.since(profile.window_start(before, self._limits, now))
         latest = sorted(kept.view.items(), key=lambda entry: -entry[1])[: self._settings.recent_items]
         if latest:
-            pane.remember(Recent(customer, dict(latest)))
+            self._sums.remember(key, Recent(key, dict(latest)))
         return step.profile
+
+
+__all__ = ["DEAD", "HANDED", "PANE", "AnonymousProfiles", "KnownProfiles"]

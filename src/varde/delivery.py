@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
 from varde import keys
@@ -27,12 +28,24 @@ class Token:
     part: int
 
 
+class Leave(IntEnum):
+    """What a customer's forgetting leaves behind in Redis; of several, the largest holds."""
+
+    NOTHING = 0
+    """A withdrawn consent: only the items go."""
+    MARK = 1
+    """A mark beside the latest items, so that a write from before does not bring them back."""
+    TOMBSTONE = 2
+    """The mark, and an entry among the tombstones, which the nightly job and a seeded stream keep to."""
+
+
 class Recent(NamedTuple):
     """Latest items of one customer (keys.customer_key); what happened up to `erased_at` (ms) is to be dropped."""
 
     customer: str
     items: dict[str, int]
     erased_at: int = -1
+    leave: Leave = Leave.MARK
 
 
 @dataclass(slots=True)
@@ -71,7 +84,7 @@ class Pane:
         known = self.recents.get(recent.customer)
         if known is None:
             # A copy, which later merges may change in place.
-            self.recents[recent.customer] = Recent(recent.customer, dict(recent.items), recent.erased_at)
+            self.recents[recent.customer] = recent._replace(items=dict(recent.items))
             return
         items, erased_at = known.items, known.erased_at
         for item, time in recent.items.items():
@@ -79,7 +92,11 @@ class Pane:
                 items[item] = time
         if recent.erased_at > erased_at:
             kept = {item: time for item, time in items.items() if time > recent.erased_at}
-            self.recents[recent.customer] = Recent(recent.customer, kept, recent.erased_at)
+            # One that says nothing about an erasure has no say in what it leaves.
+            leave = recent.leave if erased_at < 0 else max(recent.leave, known.leave)
+            self.recents[recent.customer] = Recent(recent.customer, kept, recent.erased_at, leave)
+        elif recent.erased_at >= 0 and recent.leave > known.leave:
+            self.recents[recent.customer] = known._replace(leave=recent.leave)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,9 @@ COUNTED: Final[dict[str, Signal]] = {
 }
 """v2 names and their v1 aliases."""
 
+RETURNED: Final[frozenset[str]] = frozenset({"Order Refunded", "Order Cancelled"})
+"""Names that take a purchase back."""
+
 NOT_COUNTED: Final[frozenset[str]] = frozenset({
     # browsing
     "Products Searched", "Product List Viewed", "Viewed Product Category", "Product List Filtered",
@@ -36,7 +39,7 @@ NOT_COUNTED: Final[frozenset[str]] = frozenset({
     "Checkout Step Viewed", "Viewed Checkout Step", "Checkout Step Completed", "Completed Checkout Step",
     "Payment Info Entered",
     # orders after the purchase
-    "Order Updated", "Updated Order", "Order Refunded", "Order Cancelled",
+    "Order Updated", "Updated Order",
     # promotions, coupons, wishlists, sharing, reviews
     "Promotion Viewed", "Viewed Promotion", "Promotion Clicked", "Clicked Promotion",
     "Coupon Entered", "Coupon Applied", "Coupon Denied", "Coupon Removed",
@@ -55,7 +58,7 @@ class Names:
     """Which signal an event name gives: exactly as written, then whatever the case; a shop's own names first."""
 
     def __init__(self, custom: CustomEvents) -> None:
-        own, known = dict(custom), dict.fromkeys(NOT_COUNTED) | COUNTED
+        own, known = dict(custom), dict.fromkeys(NOT_COUNTED | RETURNED) | COUNTED
         self._exact: dict[str, tuple[str, Signal | None]] = {
             name: (name, signal) for name, signal in (known | own).items()
         }

@@ -102,6 +102,11 @@ def recents(customer: str) -> str:
     return f"varde:{VERSION}:{{c{customer}}}:recents"
 
 
+def tombstones(shard: int) -> str:
+    """Sorted set: customer key by the time up to which that customer was erased, ms."""
+    return f"{_tag(shard)}:tombstones"
+
+
 def customer_key(user_id: str | None, anonymous_id: str | None, secret: bytes = b"") -> str:
     """The name of a customer in Redis: a keyed hash, so that Redis holds no customer id.
 

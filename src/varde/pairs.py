@@ -133,14 +133,15 @@ class Changes(NamedTuple):
         return bool(self.rows or self.supports)
 
 
-def difference(old: Histories, new: Histories, day: int) -> Changes:
+def difference(old: Histories, new: Histories, day: int, floor: int = 0) -> Changes:
     """f(new) - f(old), exactly.
 
     Args:
         old: the histories whose counts were emitted before.
         new: the histories they have become.
-        day: the day (UTC, since the epoch) of what caused the change; used where no interaction dates a difference
-            later (a pair that leaves a history, a support that goes).
+        day: the day (UTC, since the epoch) of what caused the change. What goes is dated by it, or by the newer of the
+            two interactions where that is later.
+        floor: the first day that a new pair may be dated by: a merge completes pairs of older interactions.
     """
     rows: list[RowChange] = []
     supports: list[SupportChange] = []
@@ -150,26 +151,33 @@ def difference(old: Histories, new: Histories, day: int) -> Changes:
             continue
         # Sorted, so that equal inputs give equal outputs whatever the order of a set.
         added, removed = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
-        _supports(supports, signal, added, removed, after, day)
+        supports.extend(SupportChange(signal, max(after[item] // DAY_MS, floor), item, 1) for item in added)
+        supports.extend(SupportChange(signal, max(before[item] // DAY_MS, day), item, -1) for item in removed)
         if bool(before) != bool(after):
             supports.append(SupportChange(signal, day, ANY_ITEM, 1 if after else -1))
         if signal in _WITHIN:
-            _within(rows, _WITHIN[signal], added, removed, before, after, day)
+            _within(rows, _WITHIN[signal], added, removed, (before, after), (day, floor))
     if bool(old) != bool(new):
         supports.append(SupportChange(Universe.ANY, day, ANY_ITEM, 1 if new else -1))
-    _across(rows, Relation.VIEWED_BOUGHT, (old.view, old.purchase), (new.view, new.purchase), day)
+    _across(rows, Relation.VIEWED_BOUGHT, (old.view, old.purchase), (new.view, new.purchase), (day, floor))
     return Changes(rows, supports)
+
+
+def negated(changes: Changes) -> Changes:
+    """-x: what takes x back, on the days that x was dated by."""
+    return Changes(
+        [RowChange(relation, day, item, partners, -sign) for relation, day, item, partners, sign in changes.rows],
+        [SupportChange(where, day, item, -sign) for where, day, item, sign in changes.supports],
+    )
 
 
 _EACH_SIGNAL = tuple(int(signal) for signal in Signal)
 _WITHIN = {int(Signal.VIEW): int(Relation.ALSO_VIEWED), int(Signal.PURCHASE): int(Relation.ALSO_BOUGHT)}
 
 
-def _supports(
-    out: list[SupportChange], where: int, added: list[str], removed: list[str], after: History, day: int
-) -> None:
-    out.extend(SupportChange(where, after[item] // DAY_MS, item, 1) for item in added)
-    out.extend(SupportChange(where, day, item, -1) for item in removed)
+def _newest(history: History) -> int:
+    """The day of the newest interaction, -1 without one."""
+    return max(history.values()) // DAY_MS if history else -1
 
 
 def _within(
@@ -177,45 +185,48 @@ def _within(
     relation: int,
     added: list[str],
     removed: list[str],
-    before: History,
-    after: History,
-    day: int,
+    sides: tuple[History, History],
+    days: tuple[int, int],
 ) -> None:
     """Pairs inside one history: every new item with everything beside it, every lost item with all it stood beside."""
+    (before, after), (day, floor) = sides, days
     if removed:
         gone = set(removed)
         kept = [item for item in before if item not in gone]
+        last = _newest(before)
+        for index, item in enumerate(removed):
+            _by_day(out, (relation, -1, day), item, before, (*kept, *removed[index + 1 :]), before, last)
     else:
         kept = list(before)
-    for index, item in enumerate(removed):
-        partners = (*kept, *removed[index + 1 :])
-        if partners:
-            out.append(RowChange(relation, day, item, partners, -1))
-    newest = max(after.values()) // DAY_MS if added else 0
+    newest = _newest(after) if added else 0
     for index, item in enumerate(added):
-        _by_day(out, relation, item, after, (*kept, *added[index + 1 :]), after, newest)
+        _by_day(out, (relation, 1, floor), item, after, (*kept, *added[index + 1 :]), after, newest)
 
 
 def _by_day(
     out: list[RowChange],
-    relation: int,
+    what: tuple[int, int, int],
     item: str,
     row: History,
     partners: tuple[str, ...],
     column: History,
     newest: int,
 ) -> None:
-    """Split new pairs of one row by the day of the newer interaction: one record when the row item is of the newest."""
+    """Split pairs of one row by the day of the newer interaction: one record when the row item is of the newest.
+
+    `what` is (relation, sign, first day that may be named).
+    """
     if not partners:
         return
-    day = row[item] // DAY_MS
+    relation, sign, floor = what
+    day = max(row[item] // DAY_MS, floor)
     if day >= newest:
-        out.append(RowChange(relation, day, item, partners, 1))
+        out.append(RowChange(relation, day, item, partners, sign))
         return
     days: dict[int, list[str]] = {}
     for partner in partners:
         days.setdefault(max(day, column[partner] // DAY_MS), []).append(partner)
-    out.extend(RowChange(relation, on, item, tuple(group), 1) for on, group in days.items())
+    out.extend(RowChange(relation, on, item, tuple(group), sign) for on, group in days.items())
 
 
 def _across(
@@ -223,10 +234,10 @@ def _across(
     relation: int,
     old: tuple[History, History],
     new: tuple[History, History],
-    day: int,
+    days: tuple[int, int],
 ) -> None:
     """Pairs between two histories (row, column), j != i: new_row x new_column - old_row x old_column."""
-    (old_row, old_col), (new_row, new_col) = old, new
+    (old_row, old_col), (new_row, new_col), (day, floor) = old, new, days
     if not old_col and not new_col:
         return
     same_rows = old_row is new_row or old_row.keys() == new_row.keys()
@@ -236,17 +247,14 @@ def _across(
     fresh = () if same_cols else tuple(j for j in new_col if j not in old_col)
     gone = () if same_cols else tuple(j for j in old_col if j not in new_col)
     # Rows on both sides change only if the columns do.
-    everything = tuple(old_col)
-    out.extend(
-        RowChange(relation, day, item, lost, -1)
-        for item in (old_row if gone else [item for item in old_row if item not in new_row])
-        if (lost := _others(item, gone if item in new_row else everything, old_col))
-    )
-    everything = tuple(new_col)
-    newest = max(new_col.values()) // DAY_MS if new_col else 0
+    everything, newest = tuple(old_col), _newest(old_col)
+    for item in old_row if gone else [item for item in old_row if item not in new_row]:
+        lost = _others(item, gone if item in new_row else everything, old_col)
+        _by_day(out, (relation, -1, day), item, old_row, lost, old_col, newest)
+    everything, newest = tuple(new_col), _newest(new_col)
     for item in new_row if fresh else [item for item in new_row if item not in old_row]:
         won = _others(item, fresh if item in old_row else everything, new_col)
-        _by_day(out, relation, item, new_row, won, new_col, newest)
+        _by_day(out, (relation, 1, floor), item, new_row, won, new_col, newest)
 
 
 def _others(item: str, columns: tuple[str, ...], among: History) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
-"""What the stream remembers of one customer, and how a message changes it: pure transitions with a compact codec.
+"""What the stream remembers of one customer: the state, its compact codec, and when it may be forgotten.
 
 Two kinds of profile, so that every event meets one state cell and a linked anonymous event two:
 
 - an **anonymous** profile (key: anonymousId) counts its own history until a link names the customer it belongs to;
   then it hands its history over, counts nothing any more and forwards what still arrives;
 - a **known** profile (key: userId) counts events that carry the userId and what anonymous profiles hand over.
+
+Keys and links are keyed hashes (`keys.customer_key`): the state holds no id of a person. How a profile changes is in
+`varde.transitions`.
 """
 
 from __future__ import annotations
@@ -13,97 +16,69 @@ from typing import NamedTuple
 
 import msgpack
 
-from varde.history import DAY_MS, History, Limits, Signal
-from varde.pairs import NOBODY, Changes, Histories, difference
+from varde import orders
+from varde.flood import NO_RATE, Rate
+from varde.history import DAY_MS, Limits
+from varde.pairs import NOBODY, Histories
 
-NO_CHANGES = Changes([], [])
+NEVER = -1
 
 
 class Profile(NamedTuple):
     """The state of one customer.
 
     histories: what is counted for this key now.
-    linked: the userId an anonymous profile belongs to, or None.
+    orders: the orders behind the history of purchases, encoded (most events do not need them).
+    linked: the customer key that an anonymous profile belongs to, or None.
     linked_at: event time of that link, ms.
-    erased_at: event time of the last erasure of a known profile, ms; -1 when never erased.
+    erased_at: event time of the last erasure of a known profile, ms; NEVER when there was none.
+    rate: what happened in the newest hour (varde.flood).
+    met_on: day (UTC, since the epoch) on which a linked profile last forwarded something.
+    seeded: whether the past, from before the stream began, is in.
     """
 
     histories: Histories = NOBODY
+    orders: bytes = b""
     linked: str | None = None
-    linked_at: int = -1
-    erased_at: int = -1
+    linked_at: int = NEVER
+    erased_at: int = NEVER
+    rate: Rate = NO_RATE
+    met_on: int = NEVER
+    seeded: bool = False
+
+    def expires_on(self, window_days: int) -> int:
+        """The day (since the epoch) from which on nothing in here can change a count any more."""
+        newest = max(
+            self.erased_at,
+            self.linked_at,
+            self.met_on * DAY_MS,
+            *(max(held.values()) for held in self.histories if held),
+            orders.decode(self.orders).newest,
+        )
+        return newest // DAY_MS + window_days + 1
 
 
 EMPTY = Profile()
 
 
-class Step(NamedTuple):
-    """The result of a transition: the new profile, f(new) - f(old), what to hand on, and a word for the metrics."""
-
-    profile: Profile
-    changes: Changes = NO_CHANGES
-    handed_over: Histories = NOBODY
-    outcome: str = "unchanged"
+def window_start(held: Profile, limits: Limits, now: int) -> int:
+    """The first moment that counts for this customer at `now`: after the window's start and the last erasure."""
+    return max(limits.window_start(now), held.erased_at + 1)
 
 
-def seen(profile: Profile, seen_now: Histories, limits: Limits, now: int) -> Step:
-    """Merge interactions (as one-event histories, or an anonymous profile's) into a profile.
-
-    What lies before the window at `now`, or at or before an erasure, does not count. Items whose window has passed
-    leave the state here without a difference: expiry is the nightly job's (docs/counting.md).
-    """
-    start = max(limits.window_start(now), profile.erased_at + 1)
-    fresh = seen_now.since(start)
-    old = profile.histories.since(start)
-    if not fresh:
-        return Step(profile, outcome="erased" if profile.erased_at >= limits.window_start(now) else "too_old")
-    new = old.merged(fresh, limits)
-    if new == old:
-        return Step(profile)
-    newest = max(max(history.values()) for history in fresh if history)
-    changes = difference(old, new, newest // DAY_MS)
-    after = Profile(new, profile.linked, profile.linked_at, profile.erased_at)
-    return Step(after, changes, outcome="counted" if changes else "refreshed")
+_VERSION = 2
 
 
-def link(profile: Profile, user_id: str, time: int, now: int, limits: Limits) -> Step:
-    """Bind an anonymous profile to a customer: it gives up its counts and hands its history over.
-
-    The first link stays. A second customer on the same anonymousId (a shared device, or an id injected through a
-    link's query string) is left alone and counted; when the late one is the older by event time, the nightly job,
-    which sees all links at once, puts it right.
-    """
-    if profile.linked is not None:
-        if profile.linked == user_id:
-            earlier = profile._replace(linked_at=min(time, profile.linked_at))
-            return Step(earlier)
-        return Step(profile, outcome="link_conflict_older" if time < profile.linked_at else "link_conflict")
-    held = profile.histories.since(limits.window_start(now))
-    changes = difference(held, NOBODY, now // DAY_MS)
-    return Step(Profile(NOBODY, user_id, time), changes, handed_over=held, outcome="linked")
-
-
-def erase(profile: Profile, time: int, now: int, limits: Limits) -> Step:
-    """Forget a known customer up to `time`: counts go down at once, and older events never count again.
-
-    Only the bound of the window moves, so an erasure commutes with events and with other erasures.
-    """
-    held = profile.histories.since(limits.window_start(now))
-    erased_at = max(time, profile.erased_at)
-    kept = held.since(erased_at + 1)
-    return Step(Profile(kept, erased_at=erased_at), difference(held, kept, now // DAY_MS), outcome="forgotten")
-
-
-def interaction(signal: Signal, items: tuple[str, ...], time: int) -> Histories:
-    """One event as histories: merging them is the event."""
-    history: History = dict.fromkeys(items, time)
-    return NOBODY.having(signal, history)
-
-
-def encode(profile: Profile) -> bytes:
-    """The state cell: MessagePack of [version, [view, cart, purchase], linked, linked_at, erased_at]."""
-    packed: bytes = msgpack.packb((1, profile.histories, profile.linked, profile.linked_at, profile.erased_at))
+def encode(held: Profile) -> bytes:
+    """The state cell: MessagePack of the version, then the fields in their order; trailing defaults are left out."""
+    fields: list[object] = [_VERSION, *held]
+    while len(fields) > 1 and fields[-1] == _DEFAULTS[len(fields) - 2]:
+        fields.pop()
+    packed: bytes = msgpack.packb(fields)
     return packed
+
+
+_DEFAULTS = tuple(EMPTY)
 
 
 def decode(cell: bytes) -> Profile:
@@ -112,8 +87,15 @@ def decode(cell: bytes) -> Profile:
     Raises:
         ValueError: the cell was written by an unknown version.
     """
-    version, histories, linked, linked_at, erased_at = msgpack.unpackb(cell, strict_map_key=False)
-    if version != 1:
+    version, *fields = msgpack.unpackb(cell, strict_map_key=False)
+    if version != _VERSION:
         msg = f"unknown version of a state cell: {version}"
         raise ValueError(msg)
-    return Profile(Histories(*histories), linked, linked_at, erased_at)
+    if fields:
+        fields[0] = Histories(*fields[0])
+    if len(fields) > _RATE:
+        fields[_RATE] = Rate(*fields[_RATE])
+    return Profile(*fields)
+
+
+_RATE = Profile._fields.index("rate")

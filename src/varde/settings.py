@@ -12,11 +12,14 @@ import redis
 
 from varde.ecommerce import table_name
 from varde.events import Mapping as EventMapping
+from varde.flood import Bounds
 from varde.history import Limits, Signal
 from varde.keys import MAX_SECRET_BYTES
 from varde.ranking import RANKINGS
 
 PREFIX = "VARDE_"
+SECRET = frozenset({"id_secret", "admin_key"})
+"""Settings that are never shown."""
 
 
 class SettingsError(ValueError):
@@ -42,8 +45,36 @@ def _between(low: float, high: float, kind: Callable[[str], Any] = int) -> Calla
     return read
 
 
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            msg = f"must be {' or '.join(words)}, not {text!r}"
+            raise ValueError(msg)
+        return text
+
+    return read
+
+
+def _topic(text: str) -> str:
+    if text and (len(text.split("/")) != 4 or text.split("/")[::2] != ["projects", "topics"]):
+        msg = f"must look like projects/PROJECT/topics/NAME, not {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+def _key(text: str) -> str:
+    if text and (len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text):
+        msg = "must have at least 16 printable ASCII characters without a blank"
+        raise ValueError(msg)
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    names = _list(text)
     if not names:
         msg = "must name at least one"
         raise ValueError(msg)
@@ -165,6 +196,21 @@ class Settings:
     half_life_days: float = _setting(7.0, "Half-life of popularity.", _between(3, 365, float))
     token_days: int = _setting(7, "Days that tokens of applied batches are remembered.", _between(1, 90))
     deadline_ms: int = _setting(150, "Time Redis has for all reads of one request, ms.", _between(5, 10_000))
+    consent_categories: tuple[str, ...] = _setting(
+        (), "Consent categories without which nothing personal is kept; none: consent is not looked at.", _list
+    )
+    consent_default: str = _setting(
+        "granted",
+        "granted or denied: what holds for a message that says nothing about consent.",
+        _one_of("granted", "denied"),
+    )
+    robots: str = _setting("ignore", "ignore or count: messages of known robots.", _one_of("ignore", "count"))
+    flood_events: int = _setting(
+        1000, "Most interactions of a customer in an hour that count.", _between(10, 1_000_000)
+    )
+    flood_items: int = _setting(500, "Most new items of a customer in an hour that count.", _between(10, 1_000_000))
+    topic: str = _setting("", "Topic with Segment's messages, for erasures: projects/PROJECT/topics/NAME.", _topic)
+    admin_key: str = _setting("", "Key of requests that erase a customer; without one they are refused.", _key)
     host: str = _setting("127.0.0.1", "Address the server listens on.", _address)
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", _between(0, 65535))
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", _log_level)
@@ -176,12 +222,24 @@ class Settings:
 
     @property
     def mapping(self) -> EventMapping:
-        """How the shop names its items and events."""
-        return EventMapping(self.item_keys, self.events)
+        """How the shop names its items and events, and whom it counts."""
+        return EventMapping(
+            self.item_keys,
+            self.events,
+            self.consent_categories,
+            self.consent_default == "granted",
+            self.robots == "count",
+        )
+
+    @property
+    def flood_bounds(self) -> Bounds:
+        """How much of one customer counts in an hour."""
+        return Bounds(self.flood_events, self.flood_items)
 
     def __repr__(self) -> str:
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
-        shown["id_secret"] = "set" if self.id_secret else "not set"
+        for name in SECRET:
+            shown[name] = "set" if shown[name] else "not set"
         shown["redis_url"] = _without_password(self.redis_url)
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 

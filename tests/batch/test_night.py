@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.property.oracle import Totals
 
 from varde.batch import count, nightly
 from varde.batch.loader import Loader
@@ -16,7 +17,7 @@ from varde.events import Erasure, IdentityLink, Mapping
 from varde.history import Limits
 from varde.pairs import Relation
 
-from .worlds import AS_OF, MAPPING, WINDOW_DAYS, Totals, brute_force, meanings, stream_fold, world
+from .worlds import AS_OF, MAPPING, WINDOW_DAYS, brute_force, meanings, stream_fold, world
 
 key_orders = st.permutations(["product_id", "sku", "variant"]).flatmap(
     lambda keys: st.integers(1, 3).map(lambda n: tuple(keys[:n]))

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 from hypothesis import strategies as st
+from tests.property import oracle
+from tests.property.fold import Fold
 
-from varde import counts, events, history, profile
-from varde.counts import Counts
-from varde.events import Erasure, IdentityLink, Interaction, Mapping
+from varde import events
+from varde.events import IdentityLink, Mapping
 from varde.history import DAY_MS, Limits, Signal
-from varde.pairs import Histories
 
 DAY = 20_454  # 2026-01-01
 AS_OF = DAY * DAY_MS + 3_600_000
@@ -93,64 +93,11 @@ def meanings(messages: Iterable[tuple[bytes, int]], mapping: Mapping) -> list[ev
     return sorted(kept, key=lambda e: (e.time, e.user_id if isinstance(e, IdentityLink) else ""))
 
 
-Totals = tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]
+def brute_force(found: Sequence[events.Event], limits: Limits) -> oracle.Totals:
+    """The definition, by event time alone."""
+    return oracle.warehouse(found, limits, AS_OF)
 
 
-def brute_force(found: Sequence[events.Event], limits: Limits) -> Totals:
-    """The definition: resolve, erase, `history.of`, `counts.count`."""
-    owner: dict[str, str] = {}
-    erased: dict[str, int] = {}
-    for event in found:
-        if isinstance(event, IdentityLink):
-            owner.setdefault(event.anonymous_id, event.user_id)
-        elif isinstance(event, Erasure):
-            erased[event.user_id] = max(event.time, erased.get(event.user_id, -1))
-    entries: dict[tuple[str, str], dict[Signal, list[tuple[str, int]]]] = {}
-    for event in found:
-        if not isinstance(event, Interaction):
-            continue
-        user = event.user_id if event.user_id is not None else owner.get(event.anonymous_id or "")
-        customer = ("u", user) if user is not None else ("a", event.anonymous_id or "")
-        if user is None or event.time > erased.get(user, -1):
-            mine = entries.setdefault(customer, {}).setdefault(event.signal, [])
-            mine += [(item, event.time) for item in event.items]
-    start = limits.window_start(AS_OF)
-    everyone = [
-        Histories(*(history.of(by_signal.get(signal, []), limits.cap, start) for signal in Signal))
-        for by_signal in entries.values()
-    ]
-    return counts.count(everyone).totals()
-
-
-def stream_fold(found: Sequence[events.Event], limits: Limits) -> Totals:
+def stream_fold(found: Sequence[events.Event], limits: Limits) -> oracle.Totals:
     """The stream's transitions, one event after another."""
-    known: dict[str, profile.Profile] = {}
-    unknown: dict[str, profile.Profile] = {}
-    total = Counts()
-
-    def take(where: dict[str, profile.Profile], key: str, step: profile.Step) -> profile.Step:
-        where[key] = step.profile
-        total.add(step.changes)
-        return step
-
-    def seen(where: dict[str, profile.Profile], key: str, happened: Histories) -> None:
-        take(where, key, profile.seen(where.get(key, profile.EMPTY), happened, limits, AS_OF))
-
-    for event in found:
-        if isinstance(event, Erasure):
-            mine = known.get(event.user_id, profile.EMPTY)
-            take(known, event.user_id, profile.erase(mine, event.time, AS_OF, limits))
-        elif isinstance(event, IdentityLink):
-            theirs = unknown.get(event.anonymous_id, profile.EMPTY)
-            step = take(unknown, event.anonymous_id, profile.link(theirs, event.user_id, event.time, AS_OF, limits))
-            if step.handed_over:
-                seen(known, event.user_id, step.handed_over)
-        else:
-            happened = profile.interaction(event.signal, event.items, event.time)
-            linked = unknown.get(event.anonymous_id or "", profile.EMPTY).linked if event.user_id is None else None
-            user = event.user_id if event.user_id is not None else linked
-            if user is not None:
-                seen(known, user, happened)
-            else:
-                seen(unknown, event.anonymous_id or "", happened)
-    return total.totals()
+    return Fold(limits, AS_OF).play(found).total.totals()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 import orjson
 
-from varde import history, profile
+from varde import history, profile, transitions
 from varde.counts import Counts
 from varde.events import Rejected, parse
 from varde.history import DAY_MS, Signal
@@ -45,7 +45,7 @@ def each_new(start: profile.Profile, counts: Counts) -> int:
     """Every event adds a view of an item that the customer had not seen. Returns the pairs that changed."""
     changed = 0
     for n in range(EVENTS):
-        step = profile.seen(start, profile.interaction(Signal.VIEW, (f"NEW-{n:06d}",), NOW + n), LIMITS, NOW)
+        step = transitions.join(start, transitions.interaction(Signal.VIEW, (f"NEW-{n:06d}",), NOW + n), LIMITS, NOW)
         counts.add(step.changes)
         changed += sum(len(row.partners) for row in step.changes.rows)
     return changed
@@ -55,7 +55,7 @@ def each_known(start: profile.Profile, counts: Counts) -> int:
     """Every event is a later view of an item that is in the history: a new time, no difference."""
     items = itertools.cycle(start.histories.view)
     for n, item in enumerate(itertools.islice(items, EVENTS)):
-        step = profile.seen(start, profile.interaction(Signal.VIEW, (item,), NOW + n), LIMITS, NOW)
+        step = transitions.join(start, transitions.interaction(Signal.VIEW, (item,), NOW + n), LIMITS, NOW)
         assert step.outcome == "refreshed"
         counts.add(step.changes)
     return 0
@@ -65,7 +65,7 @@ def each_again(start: profile.Profile, counts: Counts) -> int:
     """Every event came before, to the millisecond: redelivery."""
     entries = itertools.islice(itertools.cycle(start.histories.view.items()), EVENTS)
     for item, at in entries:
-        step = profile.seen(start, profile.interaction(Signal.VIEW, (item,), at), LIMITS, NOW)
+        step = transitions.join(start, transitions.interaction(Signal.VIEW, (item,), at), LIMITS, NOW)
         assert step.outcome == "unchanged"
         counts.add(step.changes)
     return 0
@@ -76,7 +76,7 @@ def orders(start: profile.Profile, counts: Counts) -> int:
     changed = 0
     for n in range(EVENTS):
         items = tuple(f"NEW-{3 * n + i:06d}" for i in range(3))
-        step = profile.seen(start, profile.interaction(Signal.PURCHASE, items, NOW + n), LIMITS, NOW)
+        step = transitions.join(start, transitions.interaction(Signal.PURCHASE, items, NOW + n), LIMITS, NOW)
         counts.add(step.changes)
         changed += sum(len(row.partners) for row in step.changes.rows)
     return changed
@@ -131,7 +131,7 @@ def _faulty(data: bytes) -> bool:
 def check() -> None:
     """What is timed is also right: the differences of a full history are those of the definition."""
     full, counts = somebody(LIMITS.cap), Counts()
-    step = profile.seen(full, profile.interaction(Signal.VIEW, ("NEW",), NOW), LIMITS, NOW)
+    step = transitions.join(full, transitions.interaction(Signal.VIEW, ("NEW",), NOW), LIMITS, NOW)
     counts.add(step.changes)
     pairs, supports = counts.totals()
     # 63 pairs come and 63 go with the oldest view; across, each is paired with 8 purchases.

@@ -70,8 +70,7 @@ def run(graph: str, file: str, redis_url: str, cache_mb: int) -> dict[str, Any]:
     if graph == "full":
         build(messages, parameters, bounded=True)
     else:
-        mapping = parameters.settings.mapping
-        parsed = messages | beam.ParDo(ParseMessage(mapping, 1)).with_outputs(ANONYMOUS, KNOWN, DEAD, TALLY)
+        parsed = messages | beam.ParDo(ParseMessage(parameters.settings, 1)).with_outputs(ANONYMOUS, KNOWN, DEAD, TALLY)
         assert parsed is not None
     start, cpu = time.perf_counter(), time.process_time()
     pipeline.run().wait_until_finish()

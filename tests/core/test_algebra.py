@@ -9,9 +9,11 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varde import history, profile
+from varde import history, orders, profile, transitions
 from varde.counts import Counts, count
+from varde.flood import Rate
 from varde.history import DAY_MS, Limits, Signal
+from varde.orders import Orders
 from varde.pairs import ANY_ITEM, NOBODY, Changes, Histories, Relation, Universe, difference, universe
 from varde.profile import EMPTY, Profile
 
@@ -71,7 +73,7 @@ def fold(seen: list[Seen], limits: Limits) -> tuple[Counts, dict[str, Profile]]:
     total, profiles = Counts(), dict[str, Profile]()
     for e in seen:
         before = profiles.get(e.customer, EMPTY)
-        step = profile.seen(before, profile.interaction(e.signal, e.items, e.time), limits, NOW)
+        step = transitions.join(before, transitions.interaction(e.signal, e.items, e.time), limits, NOW)
         profiles[e.customer] = step.profile
         total.add(step.changes)
     return total, profiles
@@ -135,9 +137,9 @@ def test_window_starts_at_midnight_utc_w_days_back() -> None:
 
 def test_expiry_emits_no_difference_and_an_expired_item_forms_no_pair() -> None:
     limits = Limits(2, 1)
-    view = lambda item, at: profile.interaction(Signal.VIEW, (item,), at)  # noqa: E731 - three uses on the next lines
-    first = profile.seen(EMPTY, view("old", NOW), limits, NOW)
-    later = profile.seen(first.profile, view("new", NOW + 3 * DAY_MS), limits, NOW + 3 * DAY_MS)
+    view = lambda item, at: transitions.interaction(Signal.VIEW, (item,), at)  # noqa: E731 - three uses on the next lines
+    first = transitions.join(EMPTY, view("old", NOW), limits, NOW)
+    later = transitions.join(first.profile, view("new", NOW + 3 * DAY_MS), limits, NOW + 3 * DAY_MS)
     assert later.profile.histories.view == {"new": NOW + 3 * DAY_MS}
     assert later.changes.rows == []
     assert all(change.sign > 0 for change in later.changes.supports), "the nightly job expires, not the stream"
@@ -157,15 +159,15 @@ def test_identity_merge_equals_the_same_events_under_the_known_id(data: st.DataO
     movable = data.draw(st.permutations(steps[linked_first + 1 :]))
     for kind, e in [*steps[: linked_first + 1], *movable]:
         if kind == "link":
-            step = profile.link(device, "K", NOW, NOW, limits)
+            step = transitions.link(device, "K", NOW, limits, NOW)
             device = step.profile
             total.add(step.changes)
-            taken = profile.seen(customer, step.handed_over, limits, NOW)
+            taken = transitions.join(customer, step.handed_over, limits, NOW)
         else:
             assert e is not None
             alone = kind == "a" and device.linked is None
-            one = profile.interaction(e.signal, e.items, e.time)
-            taken = profile.seen(device if alone else customer, one, limits, NOW)
+            one = transitions.interaction(e.signal, e.items, e.time)
+            taken = transitions.join(device if alone else customer, one, limits, NOW)
             if alone:
                 device = taken.profile
                 total.add(taken.changes)
@@ -187,9 +189,9 @@ def test_erasure_equals_a_world_without_the_older_events(data: st.DataObject, li
         key = "A" if e is None else e.customer
         before = profiles.get(key, EMPTY)
         if e is None:
-            step = profile.erase(before, erased_at, NOW, limits)
+            step = transitions.erase(before, erased_at, limits, NOW)
         else:
-            step = profile.seen(before, profile.interaction(e.signal, e.items, e.time), limits, NOW)
+            step = transitions.join(before, transitions.interaction(e.signal, e.items, e.time), limits, NOW)
         profiles[key] = step.profile
         total.add(step.changes)
     survivors = [e for e in seen if e.customer != "A" or e.time > erased_at]
@@ -197,11 +199,11 @@ def test_erasure_equals_a_world_without_the_older_events(data: st.DataObject, li
 
 
 def test_link_conflicts_leave_the_first_customer() -> None:
-    linked = profile.link(EMPTY, "K", 100, NOW, Limits()).profile
-    assert profile.link(linked, "K", 50, NOW, Limits()).profile.linked_at == 50
-    assert profile.link(linked, "L", 200, NOW, Limits())[:1] == (linked,)
-    assert profile.link(linked, "L", 200, NOW, Limits()).outcome == "link_conflict"
-    assert profile.link(linked, "L", 20, NOW, Limits()).outcome == "link_conflict_older"
+    linked = transitions.link(EMPTY, "K", 100, Limits(), NOW).profile
+    assert transitions.link(linked, "K", 50, Limits(), NOW).profile.linked_at == 50
+    assert transitions.link(linked, "L", 200, Limits(), NOW)[:1] == (linked,)
+    assert transitions.link(linked, "L", 200, Limits(), NOW).outcome == "link_conflict"
+    assert transitions.link(linked, "L", 20, Limits(), NOW).outcome == "link_conflict_older"
 
 
 def test_differences_are_dated_by_the_newer_interaction() -> None:
@@ -250,9 +252,17 @@ def sum_of(parts: list[Changes]) -> Counts:
     st.builds(
         Profile,
         st.builds(Histories, histories(5), histories(5), histories(5)),
+        st.builds(
+            lambda lines, returns: orders.encode(Orders(lines, returns)),
+            st.dictionaries(st.text("ab", min_size=1), st.dictionaries(st.binary(), st.integers(0, 5), min_size=1)),
+            st.dictionaries(st.binary(), st.dictionaries(st.text("ab"), st.integers(0, 5), min_size=1)),
+        ),
         st.none() | st.text(st.characters(exclude_categories=["Cs"])),
         st.integers(-1, 2**53),
         st.integers(-1, 2**53),
+        st.builds(Rate, *[st.integers(-1, 2**40)] * 3),
+        st.integers(-1, 2**31),
+        st.booleans(),
     )
 )
 def test_profile_codec(held: Profile) -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from varde import ecommerce, timestamps
-from varde.events import REASONS, Erasure, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.events import REASONS, Erasure, IdentityLink, Interaction, Mapping, Rejected, Return, parse
 from varde.history import DAY_MS, Signal
 
 NOW = 1_772_359_200_000
@@ -91,7 +91,11 @@ def check(data: bytes, mapping: Mapping = SHOP, received_at: int = NOW) -> None:
             assert event.order_id is None or event.signal is Signal.PURCHASE
         elif isinstance(event, IdentityLink):
             check_link(event, received_at)
+        elif isinstance(event, Return):
+            assert event.order_id
+            assert all(0 < len(item.encode()) <= 256 for item in event.items)
         else:
+            assert isinstance(event, Erasure), "consent is not asked for here"
             assert 0 < len(event.user_id.encode()) <= 256
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varde import figures, profile
+from varde import figures, profile, transitions
 from varde.counts import Counts
 from varde.events import REASONS
 from varde.history import Limits, Signal
@@ -54,9 +54,9 @@ def test_customer_pairs_are_the_sum_of_the_pair_counts(
     for who, signal, items, time, forgotten in done:
         before = profiles.get(who, profile.EMPTY)
         if forgotten:
-            step = profile.erase(before, time, NOW, LIMITS)
+            step = transitions.erase(before, time, LIMITS, NOW)
         else:
-            step = profile.seen(before, profile.interaction(signal, items, time), LIMITS, NOW)
+            step = transitions.join(before, transitions.interaction(signal, items, time), LIMITS, NOW)
         profiles[who] = step.profile
         counts.add(step.changes)
         stats.update(_as_the_stream_counts(step.changes))

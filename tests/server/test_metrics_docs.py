@@ -10,7 +10,7 @@ import apache_beam as beam
 import pytest
 from tests.streaming.world import NOW, clock, identify, message, order, view
 
-from varde import profile
+from varde import profile, transitions
 from varde.events import REASONS
 from varde.figures import IGNORED, REJECTED
 from varde.freshness import BOUNDS_MS, PREFIX
@@ -95,9 +95,9 @@ def test_the_counters_are_those_documented(ran):
 
 
 def test_the_input_leaves_no_outcome_of_a_profile_out(ran):
-    """Or a new one would be missed above. An outcome is a text in profile.py that says what became of an element."""
+    """Or a new one would be missed above. An outcome is a text in transitions.py: what became of an element."""
     counters, _ = ran
-    tree = ast.parse(Path(profile.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(transitions.__file__).read_text(encoding="utf-8"))
     given = [
         word.value
         for call in ast.walk(tree)
@@ -107,7 +107,7 @@ def test_the_input_leaves_no_outcome_of_a_profile_out(ran):
     ]
     branches = [[value.body, value.orelse] if isinstance(value, ast.IfExp) else [value] for value in given]
     outcomes = {ast.literal_eval(node) for some in branches for node in some}
-    outcomes.add(profile.Step(profile.EMPTY).outcome)
+    outcomes.add(transitions.Step(profile.EMPTY).outcome)
     assert outcomes <= set(counters)
     assert len(outcomes) >= 9
 

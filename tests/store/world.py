@@ -6,7 +6,8 @@ from varde.counts import count
 from varde.delivery import Pane, split
 from varde.history import DAY_MS, Signal
 from varde.pairs import Relation, Universe
-from varde.profile import EMPTY, erase, interaction, seen
+from varde.profile import EMPTY
+from varde.transitions import erase, interaction, join
 
 NOW = 20_400 * DAY_MS + 40_000_000
 """The clock of the tests, ms."""
@@ -29,9 +30,9 @@ def changes_of(events, limits):
         profile = profiles.get(customer, EMPTY)
         time = NOW - int(ago * DAY_MS)
         if signal == "erase":
-            step = erase(profile, time, NOW, limits)
+            step = erase(profile, time, limits, NOW)
         else:
-            step = seen(profile, interaction(signal, items, time), limits, NOW)
+            step = join(profile, interaction(signal, items, time), limits, NOW)
         profiles[customer] = step.profile
         emitted.append(step.changes)
     return emitted, [profile.histories for profile in profiles.values()]

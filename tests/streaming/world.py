@@ -6,11 +6,12 @@ import json
 import random
 from typing import Any
 
-from varde import profile
-from varde.counts import Counts, count
-from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
+from tests.property import oracle
+
+from varde.events import Event, Mapping, Rejected, parse
 from varde.history import DAY_MS, Limits
-from varde.pairs import Histories
+
+_ALL = Mapping()
 
 NOW = 20_400 * DAY_MS + 40_000_000
 """The moment at which the tests take place, ms."""
@@ -67,29 +68,16 @@ def shop(seed: int, messages: int, customers: int = 30, items: int = 40) -> list
     return out + rng.choices(out, k=messages // 5)
 
 
-def truth(messages: list[bytes], limits: Limits) -> Counts:
-    """The counts by the definition: resolve identities, drop what was erased, take the histories, count."""
+def truth(messages: list[bytes], limits: Limits, mapping: Mapping = _ALL) -> oracle.Totals:
+    """The counts by the definition, of messages in the order in which they came."""
     events: list[Event] = []
     for data in messages:
-        parsed = parse(data, NOW, Mapping())
+        parsed = parse(data, NOW, mapping)
         if isinstance(parsed, Rejected):
             events += [parsed.link] if parsed.link else []
         else:
             events += parsed
-    owner = {e.anonymous_id: e.user_id for e in events if isinstance(e, IdentityLink)}
-    erased: dict[str, int] = {}
-    for e in events:
-        if isinstance(e, Erasure):
-            erased[e.user_id] = max(e.time, erased.get(e.user_id, -1))
-    held: dict[tuple[str, str], Histories] = {}
-    for e in events:
-        if isinstance(e, Interaction):
-            user = e.user_id or owner.get(e.anonymous_id or "")
-            key = ("u", user) if user else ("a", e.anonymous_id or "")
-            if user is None or e.time > erased.get(user, -1):
-                one = profile.interaction(e.signal, e.items, e.time).since(limits.window_start(NOW))
-                held[key] = held.get(key, Histories()).merged(one, limits)
-    return count(held.values())
+    return oracle.arrival(events, limits, NOW)
 
 
 def live(store: Any) -> tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]:

@@ -95,6 +95,10 @@ class Store:
         """The stream's counters."""
         return await self._run(reads.stats())
 
+    async def tombstones(self) -> dict[str, int]:
+        """Customers who were erased: customer key -> up to when, ms."""
+        return await self._run(reads.tombstones())
+
     async def ping(self) -> bool:
         """Whether Redis answers."""
         return await self._client.execute_command("PING") in (True, b"PONG")

@@ -10,11 +10,11 @@ import msgpack
 
 from varde import keys
 from varde.counts import Cells
-from varde.delivery import Delivery, Recent
+from varde.delivery import Delivery, Leave, Recent
 from varde.history import DAY_MS
 from varde.rows import REVISION_SLICE
 from varde.settings import Settings
-from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call
+from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call, command
 
 DAY_S = 86_400
 
@@ -145,10 +145,29 @@ def support_changes(delivery: Delivery, numbers: Numbers) -> list[tuple[int, int
 
 def remember_call(recent: Recent, settings: Settings) -> Command:
     """The call that merges one customer's latest items."""
-    args: list[Argument] = [settings.recent_items, settings.window_days * DAY_S, recent.erased_at]
+    mark = int(recent.leave != Leave.NOTHING)
+    args: list[Argument] = [settings.recent_items, settings.window_days * DAY_S, recent.erased_at, mark]
     for item, time in recent.items.items():
         args += item.encode(), time
     return call(REMEMBER, (keys.recents(recent.customer),), args)
+
+
+def tombstone_commands(recents: Iterable[Recent], now: int, settings: Settings) -> list[Command]:
+    """The commands that note erased customers, and let go of those whose erased past has left the window anyway."""
+    shards: dict[int, list[Argument]] = {}
+    for recent in recents:
+        if recent.leave == Leave.TOMBSTONE and recent.erased_at >= 0:
+            shards.setdefault(keys.shard_of(recent.customer), []).extend((recent.erased_at, recent.customer))
+    expired = settings.limits.window_start(now) - 1
+    return [
+        made
+        for shard, entries in shards.items()
+        for made in (
+            command("ZADD", keys.tombstones(shard), "GT", *entries),
+            command("ZREMRANGEBYSCORE", keys.tombstones(shard), "-inf", expired),
+            command("EXPIRE", keys.tombstones(shard), (settings.window_days + 2) * DAY_S),
+        )
+    ]
 
 
 def read_call(touched: Sequence[tuple[int, int, Sequence[int]]]) -> Command:

@@ -169,6 +169,16 @@ def stats() -> Reading[dict[str, int]]:
     return found
 
 
+def tombstones() -> Reading[dict[str, int]]:
+    """Customers who were erased: customer key -> up to when, ms. One round trip."""
+    found: dict[str, int] = {}
+    commands = [command("ZRANGE", keys.tombstones(shard), 0, -1, "WITHSCORES") for shard in range(keys.SHARDS)]
+    for reply in (yield commands):
+        entries = flat(reply)
+        found.update((who.decode(), int(float(at))) for who, at in zip(entries[::2], entries[1::2], strict=True))
+    return found
+
+
 def _by_shard(entries: Iterable[tuple[int, T]]) -> dict[int, list[T]]:
     groups: dict[int, list[T]] = {}
     for shard, entry in entries:

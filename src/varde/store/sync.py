@@ -148,8 +148,11 @@ class Store:
         self._patch({(int(relation), number): None})
 
     def remember(self, recents: Iterable[Recent]) -> None:
-        """Merge customers' latest items, in one round trip."""
-        if calls := [packing.remember_call(recent, self._settings) for recent in recents]:
+        """Merge customers' latest items and note who was erased, in one round trip."""
+        every = list(recents)
+        calls = [packing.remember_call(recent, self._settings) for recent in every]
+        calls += packing.tombstone_commands(every, self._clock(), self._settings)
+        if calls:
             self._send(calls)
 
     def _patch(self, touched: Touched) -> int:
@@ -216,6 +219,10 @@ class Store:
     def stats(self) -> dict[str, int]:
         """The stream's counters."""
         return self._run(reads.stats())
+
+    def tombstones(self) -> dict[str, int]:
+        """Customers who were erased: customer key -> up to when, ms."""
+        return self._run(reads.tombstones())
 
     def ping(self) -> bool:
         """Whether Redis answers."""
