@@ -8,12 +8,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
+import redis.cluster
 from hypothesis import settings
 
 DEADLINE_S = 20.0
@@ -36,8 +37,9 @@ class RedisServer:
     pid: int
     cluster: bool = False
 
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url)
+    def client(self) -> redis.Redis | redis.cluster.RedisCluster:
+        kind = redis.cluster.RedisCluster if self.cluster else redis.Redis
+        return kind.from_url(self.url)
 
 
 def redis_binary(version: str) -> str | None:
@@ -63,7 +65,7 @@ def free_port() -> int:
 def running_redis(
     version: str, *options: str, cluster: bool = False, data: Path | None = None
 ) -> Iterator[RedisServer]:
-    """A server in a directory of its own; in cluster mode one node that owns all slots.
+    """A server in a directory of its own; in cluster mode a node without slots.
 
     Without `data` nothing is persisted; with it every write is on disk in that directory before it is answered.
     """
@@ -76,12 +78,44 @@ def running_redis(
         command = [binary, "--dir", str(data or folder), "--save", "", *kept, *options]
         url, process = _started(command, Path(folder), cluster)
         try:
-            if cluster:
-                _own_all_slots(url)
             yield RedisServer(name, url, process.pid, cluster)
         finally:
             process.terminate()
             process.wait(DEADLINE_S)
+
+
+@contextmanager
+def running_cluster(version: str = "7", nodes: int = 3) -> Iterator[RedisServer]:
+    """A Redis Cluster of so many nodes without replicas, each its own process; the URL is of the first."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(running_redis(version, cluster=True)) for _ in range(nodes)]
+        clients = [stack.enter_context(redis.Redis.from_url(node.url)) for node in started]
+        for number, client in enumerate(clients):
+            first, after = SLOTS * number // nodes, SLOTS * (number + 1) // nodes
+            client.execute_command("CLUSTER ADDSLOTS", *range(first, after))
+            # Two nodes that know each other's epoch as the same would quarrel first.
+            client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for client in clients[1:]:
+            client.execute_command("CLUSTER MEET", *_bus(clients[0]))
+        deadline = time.monotonic() + DEADLINE_S
+        while not all(_complete(client, nodes) for client in clients):
+            assert time.monotonic() < deadline, [client.execute_command("CLUSTER INFO") for client in clients]
+            time.sleep(0.01)
+        yield started[0]
+
+
+SLOTS = 16_384
+
+
+def _bus(node: redis.Redis) -> tuple[str, int, int]:
+    """Address, port and port of the cluster bus, as CLUSTER MEET wants them."""
+    ports = [int(str(node.config_get(name)[name])) for name in ("port", "cluster-port")]
+    return "127.0.0.1", ports[0], ports[1]
+
+
+def _complete(node: redis.Redis, nodes: int) -> bool:
+    told = node.execute_command("CLUSTER INFO")
+    return (told["cluster_state"], int(told["cluster_size"])) == ("ok", nodes)
 
 
 def _started(command: list[str], folder: Path, cluster: bool) -> tuple[str, subprocess.Popen[bytes]]:
@@ -123,15 +157,6 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
                 time.sleep(0.01)
 
 
-def _own_all_slots(url: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    with redis.Redis.from_url(url) as client:
-        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
-        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-
 @pytest.fixture(scope="session")
 def _redis_7() -> Iterator[RedisServer]:
     with running_redis("7") as server:
@@ -146,7 +171,7 @@ def _redis_6() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def _redis_cluster() -> Iterator[RedisServer]:
-    with running_redis("7", cluster=True) as server:
+    with running_cluster() as server:
         yield server
 
 
@@ -165,8 +190,14 @@ def every_redis(request: pytest.FixtureRequest) -> RedisServer:
 
 @pytest.fixture(params=["_redis_7", "_redis_6", "_redis_cluster"], ids=["redis7", "redis6.2", "cluster"])
 def every_redis_and_cluster(request: pytest.FixtureRequest) -> RedisServer:
-    """As `every_redis`, and a node in cluster mode, which refuses a script that leaves its slot."""
+    """As `every_redis`, and a cluster of three nodes, which refuse a script that leaves its slot."""
     return _emptied(request, request.param)
+
+
+@pytest.fixture
+def redis_cluster(request: pytest.FixtureRequest) -> RedisServer:
+    """An empty Redis Cluster of three nodes."""
+    return _emptied(request, "_redis_cluster")
 
 
 @pytest.fixture

@@ -107,6 +107,21 @@ def tombstones(shard: int) -> str:
     return f"{_tag(shard)}:tombstones"
 
 
+def successor(shard: int) -> str:
+    """Hash: the counts that a large hash of counts is about to be replaced by, one at a time (rewrite.lua)."""
+    return f"{_tag(shard)}:next"
+
+
+def reconciled() -> str:
+    """Hash: `day`, the first day whose differences the last nightly rewrite kept, and `run`, its name."""
+    return f"{_tag(0)}:reconciled"
+
+
+def under_way() -> str:
+    """Hash: `run` and `step`, how far the nightly rewrite that is under way came."""
+    return f"{_tag(0)}:under_way"
+
+
 def customer_key(user_id: str | None, anonymous_id: str | None, secret: bytes = b"") -> str:
     """The name of a customer in Redis: a keyed hash, so that Redis holds no customer id.
 

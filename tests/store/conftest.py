@@ -2,13 +2,11 @@ import inspect
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
-import redis
-import redis.asyncio
-import redis.asyncio.cluster
-import redis.cluster
 
 from varde.settings import Settings
 from varde.store import aio, sync
+from varde.store.connection import connect
+from varde.store.names import Names
 
 from .world import clock
 
@@ -17,12 +15,10 @@ SETTINGS = Settings()
 
 @contextmanager
 def sync_store(server, settings=SETTINGS, **options):
-    """A store over a client as production has it; over a cluster client for a cluster."""
-    if server.cluster:
-        client = redis.cluster.RedisCluster.from_url(server.url)
-        store = sync.Store(client, settings, options.pop("clock", clock), **options)
-    else:
-        store = sync.Store(server.client(), settings, options.pop("clock", clock), **options)
+    """A store over a client as production has it, with a cache and a clock of the test's."""
+    names = options.pop("names", None) or Names()
+    client = connect(server.url, names.clear, server.cluster)
+    store = sync.Store(client, settings, options.pop("clock", clock), names, **options)
     try:
         yield store
     finally:
@@ -31,8 +27,7 @@ def sync_store(server, settings=SETTINGS, **options):
 
 @asynccontextmanager
 async def async_store(server):
-    kind = redis.asyncio.cluster.RedisCluster if server.cluster else redis.asyncio.Redis
-    store = aio.Store(kind.from_url(server.url))
+    store = aio.Store.from_settings(Settings(redis_url=server.url, redis_cluster="yes" if server.cluster else "no"))
     try:
         yield store
     finally:

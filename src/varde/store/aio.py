@@ -26,7 +26,7 @@ class Store:
         """Over a client that replies in bytes.
 
         Args:
-            client: redis.asyncio.Redis or RedisCluster.
+            client: redis.asyncio.Redis or cluster.AsyncCluster.
             names: the cache of item numbers; must be emptied on reconnection, as `from_settings` arranges.
         """
         self._client = client
@@ -37,11 +37,11 @@ class Store:
         """Over a new client for VARDE_REDIS_URL; nothing is sent yet.
 
         Args:
-            settings: redis_url.
+            settings: redis_url and redis_cluster.
             timeout: seconds for one reply and for a connection.
         """
         names = Names()
-        return cls(connect_async(settings.redis_url, names.clear, timeout), names)
+        return cls(connect_async(settings.redis_url, names.clear, timeout, settings.clustered), names)
 
     async def close(self) -> None:
         """Release the connections."""

@@ -57,7 +57,9 @@ APPLY = _load("apply")
 REMEMBER = _load("remember")
 READ_ROWS = _load("read_rows")
 PUT_ROWS = _load("put_rows")
-ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS)
+COUNTS_AT = _load("counts_at")
+REWRITE = _load("rewrite")
+ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE)
 
 
 def call(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Command:

@@ -55,7 +55,7 @@ class Store:
         """Over a client that replies in bytes.
 
         Args:
-            client: redis.Redis or RedisCluster.
+            client: redis.Redis or cluster.Cluster.
             settings: what is kept, and how long.
             clock: the current time, ms.
             names: the cache of item numbers; must be emptied on reconnection, as `from_settings` arranges.
@@ -75,7 +75,7 @@ class Store:
     def from_settings(cls, settings: Settings, clock: Callable[[], int] = now_ms) -> Self:
         """Over a new client for VARDE_REDIS_URL; nothing is sent yet."""
         names = Names()
-        return cls(connect(settings.redis_url, names.clear), settings, clock, names)
+        return cls(connect(settings.redis_url, names.clear, settings.clustered), settings, clock, names)
 
     def close(self) -> None:
         """Release the connections."""
