@@ -6,6 +6,7 @@ tests/streaming/test_local_runner.py. Production runners are not touched.
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
 from typing import Any
@@ -18,7 +19,9 @@ from apache_beam.runners.direct.util import TimerFiring
 from apache_beam.runners.direct.watermark_manager import _TransformWatermarks
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.transforms import userstate
+from apache_beam.utils.timestamp import Timestamp
 
+from .alarms import KeyedStates
 from .local_source import PullingEvaluator
 
 _specs = userstate.get_dofn_specs
@@ -54,22 +57,40 @@ def _handle_result_without_empty_bundles(context: Any, bundle: Any, timers: Any,
     return _handle_result(context, bundle, timers, result)
 
 
+def _initialize_keyed_states(_context: Any, roots: Any, consumers_of: Any) -> dict[Any, KeyedStates]:
+    """Beam's, with dictionaries that know about timers."""
+    steps = [*roots, *(consumer for consumers in consumers_of.values() for consumer in consumers)]
+    return {step: KeyedStates() for step in steps}
+
+
 def _extract_transform_timers(self: Any) -> tuple[list[TimerFiring], bool]:
-    """Due timers of one step, looking only at keys that have any: Beam asks for them on every turn."""
+    """Due timers of one step, from the keys that may have one: Beam asks every key on every turn."""
     with self._lock:
+        states: KeyedStates = self._keyed_states
         due: list[TimerFiring] = []
-        any_real_time = False
-        now = self._clock.time()
-        with_timers = [(key, state) for key, state in self._keyed_states.items() if state.timers]
-        for key, state in with_timers:
-            timers, real_time = state.get_timers(watermark=self._input_watermark, processing_time=now)
-            any_real_time = any_real_time or real_time
+        now = Timestamp.of(self._clock.time())  # once, or every comparison would make one of its own
+        for key in states.to_ask(self._input_watermark, now):
+            timers, _ = states[key].get_timers(watermark=self._input_watermark, processing_time=now)
+            # One that is due stays so until a bundle has put in its state without the timer.
+            states.answer(key, bool(timers))
             due.extend(
                 TimerFiring(key, window, name, domain, at, dynamic_timer_tag=tag)
                 for window, (name, domain, at, tag) in timers
             )
         self._fired_timers.update(due)
-        return due, any_real_time
+        return due, states.any_real_time
+
+
+def _copy_of_state(self: Any) -> Any:
+    """A copy that a bundle may change. Beam copies windows and times deeply, which nothing ever changes."""
+    copied = evaluation_context.DirectUnmergedState()
+    for window, timers in self.timers.items():
+        copied.timers[window] = dict(timers)
+    if self.global_state:
+        copied.global_state = copy.deepcopy(self.global_state)
+    for window, cells in self.state.items():
+        copied.state[window].update((tag, copy.copy(cell)) for tag, cell in cells.items())
+    return copied
 
 
 _containers: dict[str, MetricsContainer] = {}
@@ -98,6 +119,8 @@ def repair() -> None:
     evaluators[transform_evaluator._DirectReadFromPubSub] = PullingEvaluator
     evaluators[beam.ParDo] = _ReusingEvaluator
     evaluation_context.EvaluationContext.handle_result = _handle_result_without_empty_bundles
+    evaluation_context.EvaluationContext._initialize_keyed_states = _initialize_keyed_states
+    evaluation_context.DirectUnmergedState.copy = _copy_of_state
     _TransformWatermarks.extract_transform_timers = _extract_transform_timers
     executor.MetricsContainer = _metrics_container
     # The batch runner sizes every cached value by walking the globals of all modules, .35 ms each.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -117,7 +117,8 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
             given[PREFIX + setting.name.upper()] = f"--{setting.name}"
             merged[PREFIX + setting.name.upper()] = str(value)
     try:
-        settings = from_env(merged)
+        # What only the server needs does not travel in a submitted job.
+        settings = replace(from_env(merged), admin_key="", topic="")
     except SettingsError as error:
         variable, _, rest = str(error).partition(":")
         msg = f"{given.get(variable, variable)}:{rest}"

@@ -79,10 +79,10 @@ class ParseMessage(beam.DoFn):
             if isinstance(event, Impersonal):
                 self._count_impersonal(event)
                 continue
-            for output in self._works(event, published):
-                name = ANONYMOUS_WORK if output.tag == ANONYMOUS else KNOWN_WORK
+            for tag, key, work in self._works(event, published):
+                name = ANONYMOUS_WORK if tag == ANONYMOUS else KNOWN_WORK
                 stats[name] = stats.get(name, 0) + 1
-                yield output
+                yield pvalue.TaggedOutput(tag, (key, work))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit the tally of the bundle."""
@@ -102,14 +102,12 @@ class ParseMessage(beam.DoFn):
 
     def _works(
         self, event: Interaction | Return | IdentityLink | Erasure | Withdrawal, published: int
-    ) -> Iterator[pvalue.TaggedOutput]:
-        """What an event asks of the profiles of those whom it names."""
+    ) -> list[tuple[str, str, Work]]:
+        """What an event asks of the profiles of those whom it names: (ANONYMOUS or KNOWN, customer key, work)."""
         if isinstance(event, IdentityLink):
-            yield self._anonymous(event.anonymous_id, (LINK, self._key(event.user_id, None), event.time))
-            return
+            return [self._anonymous(event.anonymous_id, (LINK, self._key(event.user_id, None), event.time))]
         if isinstance(event, Erasure):
-            yield self._known(event.user_id, (ERASURE, event.time))
-            return
+            return [self._known(event.user_id, (ERASURE, event.time))]
         work: Work
         if isinstance(event, Interaction):
             order = orders.order_key(event.order_id)
@@ -118,16 +116,16 @@ class ParseMessage(beam.DoFn):
             work = (RETURN, orders.order_key(event.order_id), event.items, event.time)
         else:
             work = (WITHDRAWAL, event.time)
-        if event.user_id is not None:
-            yield self._known(event.user_id, work)
+        works = [] if event.user_id is None else [self._known(event.user_id, work)]
         if event.anonymous_id is not None and (event.user_id is None or work[0] == WITHDRAWAL):
-            yield self._anonymous(event.anonymous_id, work)
+            works.append(self._anonymous(event.anonymous_id, work))
+        return works
 
-    def _known(self, user_id: str, work: Work) -> pvalue.TaggedOutput:
-        return pvalue.TaggedOutput(KNOWN, (self._key(user_id, None), work))
+    def _known(self, user_id: str, work: Work) -> tuple[str, str, Work]:
+        return KNOWN, self._key(user_id, None), work
 
-    def _anonymous(self, anonymous_id: str, work: Work) -> pvalue.TaggedOutput:
-        return pvalue.TaggedOutput(ANONYMOUS, (self._key(None, anonymous_id), work))
+    def _anonymous(self, anonymous_id: str, work: Work) -> tuple[str, str, Work]:
+        return ANONYMOUS, self._key(None, anonymous_id), work
 
     def _key(self, user_id: str | None, anonymous_id: str | None) -> str:
         return keys.customer_key(user_id, anonymous_id, self._secret)

@@ -58,17 +58,7 @@ def build(
         inputs.append(
             past | "ParseSeeds" >> beam.ParDo(ParseSeeds(settings.cap, lanes)).with_outputs(ANONYMOUS, KNOWN, TALLY)
         )
-    anonymous = (
-        [_typed(source[ANONYMOUS], tuple[str, Work]) for source in inputs]
-        | "Visitors" >> beam.Flatten()
-        | "Anonymous"
-        >> beam.ParDo(AnonymousProfiles(settings, lanes, bounded, clock)).with_outputs(HANDED, DEAD, main=PANE)
-    )
-    known = (
-        [*(_typed(source[KNOWN], tuple[str, Work]) for source in inputs), _typed(anonymous[HANDED], tuple[str, Work])]
-        | "Customers" >> beam.Flatten()
-        | "Known" >> beam.ParDo(KnownProfiles(settings, lanes, bounded, clock)).with_outputs(DEAD, main=PANE)
-    )
+    anonymous, known = _profiles(inputs, parameters, bounded, clock)
     dead = (parsed[DEAD], anonymous[DEAD], known[DEAD]) | "Dead" >> beam.Flatten()
     panes = (
         [
@@ -89,6 +79,26 @@ def build(
         | "Apply" >> beam.ParDo(ApplyDeliveries(settings, clock))
     )
     return Outputs(applied, dead)
+
+
+def _profiles(
+    inputs: list[Any], parameters: StreamParameters, bounded: bool, clock: Callable[[], int]
+) -> tuple[Any, Any]:
+    """The two stateful steps: outputs of the anonymous and of the known profiles."""
+    settings, lanes = parameters.settings, parameters.lanes
+    visitors = [_typed(source[ANONYMOUS], tuple[str, Work]) for source in inputs]
+    anonymous = (
+        # A Flatten of one would copy every element on the local runner.
+        (visitors | "Visitors" >> beam.Flatten() if len(visitors) > 1 else visitors[0])
+        | "Anonymous"
+        >> beam.ParDo(AnonymousProfiles(settings, lanes, bounded, clock)).with_outputs(HANDED, DEAD, main=PANE)
+    )
+    known = (
+        [*(_typed(source[KNOWN], tuple[str, Work]) for source in inputs), _typed(anonymous[HANDED], tuple[str, Work])]
+        | "Customers" >> beam.Flatten()
+        | "Known" >> beam.ParDo(KnownProfiles(settings, lanes, bounded, clock)).with_outputs(DEAD, main=PANE)
+    )
+    return anonymous, known
 
 
 def _typed(collection: Any, hint: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.io import ReadFromText
+from apache_beam.io import ReadAllFromText
 from apache_beam.io.filesystem import CompressionTypes
 
 from varde import profile, seed
@@ -22,6 +22,8 @@ from .parse import ANONYMOUS, KNOWN, TALLY
 _log = logging.getLogger(__name__)
 
 SEEDS, BAD_SEEDS = "seeds", "bad_seeds"
+_RANGE_BYTES = 8 * 2**20
+"""Of a plain file, read in one bundle: what a bundle puts out must fit into one commit of a worker."""
 
 
 class ParseSeeds(beam.DoFn):
@@ -62,5 +64,12 @@ class ParseSeeds(beam.DoFn):
 
 
 def read(pipeline: beam.Pipeline, pattern: str) -> Any:
-    """The lines of all files that match: local paths or gs://, plain or gzipped by their names."""
-    return pipeline | "ReadSeeds" >> ReadFromText(pattern, compression_type=CompressionTypes.AUTO)
+    """The lines of all files that match: local paths or gs://, plain or gzipped by their names.
+
+    In ranges of files, because the local streaming runner has no splittable source in its streaming mode.
+    """
+    return (
+        pipeline
+        | "SeedFiles" >> beam.Create([pattern])
+        | "ReadSeeds" >> ReadAllFromText(compression_type=CompressionTypes.AUTO, desired_bundle_size=_RANGE_BYTES)
+    )

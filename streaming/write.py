@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 @functools.cache
-def _store(settings: Settings) -> Store:
+def _store(settings: Settings, clock: Callable[[], int]) -> Store:
     """One store a process: its caches are worth keeping, and runners set DoFns up again and again."""
-    return Store.from_settings(settings)
+    return Store.from_settings(settings, clock)
 
 
 WRITERS = 2
@@ -65,7 +65,7 @@ class ApplyDeliveries(beam.DoFn):
 
     def process(self, element: tuple[str, Written]) -> None:
         """Start to apply one delivery, or to merge some recents."""
-        store = _store(self._settings)
+        store = _store(self._settings, self._clock)
         key, written = element
         if written.recents:
             self._others.append(_writers().submit(store.remember, written.recents))
@@ -79,7 +79,7 @@ class ApplyDeliveries(beam.DoFn):
         Also after repeats: the first try may have died between the counts and the rows. A bundle that dies here is
         tried again as a whole.
         """
-        store = _store(self._settings)
+        store = _store(self._settings, self._clock)
         _all_done([*self._others, *(applied for _, _, applied in self._bundle)])
         # A row lies in one shard, so the halves share none.
         halves = [[d for _, d, _ in self._bundle if d.shard % WRITERS == half] for half in range(WRITERS)]

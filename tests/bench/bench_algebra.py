@@ -1,4 +1,4 @@
-"""The core per event, without any engine: parse, profile.seen and Counts.add, in events per second on one core.
+"""The core per event, without any engine: parse, transitions.join and Counts.add, in events per second on one core.
 
     python -m tests.bench algebra
 
@@ -18,6 +18,7 @@ from varde import history, profile, transitions
 from varde.counts import Counts
 from varde.events import Rejected, parse
 from varde.history import DAY_MS, Signal
+from varde.orders import order_key
 from varde.pairs import NOBODY
 from varde.settings import Settings
 
@@ -37,8 +38,11 @@ Event = tuple[Signal, tuple[str, ...], int]
 def somebody(views_: int) -> profile.Profile:
     """A customer with so many views and PURCHASES purchases, all of this week."""
     seen = history.of(((f"SKU-{n:06d}", NOW - DAY_MS - 1000 * n) for n in range(views_)), LIMITS.cap)
-    bought = history.of(((f"SKU-{n:06d}", NOW - DAY_MS - n) for n in range(PURCHASES)), LIMITS.cap)
-    return profile.Profile(NOBODY.having(Signal.VIEW, seen).having(Signal.PURCHASE, bought))
+    held = profile.Profile(NOBODY.having(Signal.VIEW, seen))
+    for n in range(PURCHASES):
+        order = transitions.interaction(Signal.PURCHASE, (f"SKU-{n:06d}",), NOW - DAY_MS - n, order_key(f"order-{n}"))
+        held = transitions.join(held, order, LIMITS, NOW).profile
+    return held
 
 
 def each_new(start: profile.Profile, counts: Counts) -> int:
@@ -76,7 +80,8 @@ def orders(start: profile.Profile, counts: Counts) -> int:
     changed = 0
     for n in range(EVENTS):
         items = tuple(f"NEW-{3 * n + i:06d}" for i in range(3))
-        step = transitions.join(start, transitions.interaction(Signal.PURCHASE, items, NOW + n), LIMITS, NOW)
+        order = transitions.interaction(Signal.PURCHASE, items, NOW + n, order_key(f"{n}"))
+        step = transitions.join(start, order, LIMITS, NOW)
         counts.add(step.changes)
         changed += sum(len(row.partners) for row in step.changes.rows)
     return changed

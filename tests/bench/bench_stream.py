@@ -50,6 +50,7 @@ SWITCHED_OFF = (
     Variant("without copies: a pickled copy of the DoFn for every bundle", REPAIR_MESSAGES, without=("copies",)),
     Variant("without empty: bundles without elements go on", REPAIR_MESSAGES, without=("empty",)),
     Variant("without timers: every key is asked on every turn", REPAIR_MESSAGES, without=("timers",)),
+    Variant("without states: timers copied deeply", REPAIR_MESSAGES, without=("states",)),
     Variant("without metrics: counters keep the first bundle only", REPAIR_MESSAGES, without=("metrics",)),
     Variant("without collector: cycles are looked for every 700 new objects", REPAIR_MESSAGES, without=("collector",)),
 )

@@ -66,7 +66,11 @@ _SPECS = [
 PATCHED: dict[str, list[tuple[Any, str]]] = {
     "specs": _SPECS,
     "empty": [(evaluation_context.EvaluationContext, "handle_result")],
-    "timers": [(_TransformWatermarks, "extract_transform_timers")],
+    "timers": [
+        (_TransformWatermarks, "extract_transform_timers"),
+        (evaluation_context.EvaluationContext, "_initialize_keyed_states"),
+    ],
+    "states": [(evaluation_context.DirectUnmergedState, "copy")],
     "metrics": [(executor, "MetricsContainer")],
 }
 """Repair -> the private names it replaces."""

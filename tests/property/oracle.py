@@ -40,6 +40,7 @@ def arrival(events: Iterable[Event], limits: Limits, now: int) -> Totals:
     """The counts after these events came in this order."""
     held: dict[Key, list[Fact]] = {}
     owner: dict[str, str] = {}
+    said: dict[str, int] = {}
     erased: dict[Key, int] = {}
 
     def key_of(user_id: str | None, anonymous_id: str | None) -> Key:
@@ -51,6 +52,7 @@ def arrival(events: Iterable[Event], limits: Limits, now: int) -> Totals:
             held.setdefault(key_of(event.user_id, event.anonymous_id), []).extend(facts(event))
         elif isinstance(event, IdentityLink):
             if owner.setdefault(event.anonymous_id, event.user_id) == event.user_id:
+                said[event.anonymous_id] = min(event.time, said.get(event.anonymous_id, event.time))
                 moved = held.pop(("a", event.anonymous_id), [])
                 held.setdefault(("u", event.user_id), []).extend(moved)
         elif isinstance(event, Erasure):
@@ -58,7 +60,8 @@ def arrival(events: Iterable[Event], limits: Limits, now: int) -> Totals:
         elif isinstance(event, Withdrawal):
             for who in {key_of(event.user_id, None), key_of(None, event.anonymous_id)}:
                 held[who] = [fact for fact in held.get(who, []) if fact.time > event.time]
-            owner.pop(event.anonymous_id or "", None)
+            if said.get(event.anonymous_id or "", event.time + 1) <= event.time:
+                del owner[event.anonymous_id or ""], said[event.anonymous_id or ""]
         else:
             assert isinstance(event, Impersonal)
     return counted({who: [f for f in some if f.time > erased.get(who, -1)] for who, some in held.items()}, limits, now)

@@ -93,7 +93,7 @@ def test_step_names_are_the_contract_with_running_jobs(job):
     top = {name for name in transforms(proto) if name and "/" not in name and transform_root(name)}
     assert top == {
         "Read", "Parse", "Anonymous", "Customers", "Known", "Differences", "Briefly", "Token", "Fix", "Apply",
-        "DeadLetters",
+        "Dead", "DeadLetters",
     }  # fmt: skip
 
 
@@ -107,6 +107,8 @@ def test_state_is_one_cell_a_customer(job):
         ]
         assert list(par_do.state_specs) == ["profile"]
         assert par_do.state_specs["profile"].protocol.urn == "beam:user_state:bag:v1"
+        (timer,) = par_do.timer_family_specs.values()
+        assert timer.time_domain == beam_runner_api_pb2.TimeDomain.PROCESSING_TIME
     assert "beam:requirement:pardo:stateful:v1" in proto.requirements
 
 

@@ -12,11 +12,13 @@ import pytest
 from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.direct import evaluation_context, transform_evaluator, watermark_manager
+from apache_beam.runners.direct import evaluation_context, transform_evaluator
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.testing.util import assert_that
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.pubsub_v1 import types as pubsub_types
@@ -103,29 +105,57 @@ def test_state_survives_from_bundle_to_bundle():
         assert_that(counted, check)
 
 
-def test_only_keys_with_timers_are_asked_for_them():
+class WakeUp(beam.DoFn):
+    """Emits its element, and "fired" when a timer at FAR_S goes off; the timer is set again with every element."""
+
+    FAR_S = 1_000_000
+    CELL = ReadModifyWriteStateSpec("cell", beam.coders.VarIntCoder())
+    TIMER = TimerSpec("far", TimeDomain.REAL_TIME)
+
+    def process(self, element, cell=beam.DoFn.StateParam(CELL), timer=beam.DoFn.TimerParam(TIMER)):
+        cell.write(1)
+        timer.set(Timestamp(self.FAR_S))
+        yield element[0]
+
+    @on_timer(TIMER)
+    def fire(self, cell=beam.DoFn.StateParam(CELL)):
+        assert cell.read() == 1
+        cell.clear()
+        yield "fired"
+
+
+def wake_up(pipeline, source):
+    return pipeline | source | beam.Map(lambda n: (f"k{n}", n)) | beam.ParDo(WakeUp())
+
+
+@pytest.mark.parametrize("advance, firings", [(WakeUp.FAR_S - 100, 0), (WakeUp.FAR_S + 100, 2)])
+def test_a_timer_fires_when_the_clock_has_passed_it_and_a_pending_one_holds_nothing_up(advance, firings):
     local_runner.repair()
-    extract = watermark_manager._TransformWatermarks.extract_transform_timers
+    source = bundles_at([0, 1, 0], advance)
+    options = PipelineOptions(["--streaming"])
+    with test_pipeline.TestPipeline(runner="BundleBasedDirectRunner", options=options) as pipeline:
 
-    class State:
-        def __init__(self, timers):
-            self.timers = timers
-            self.asked = False
+        def check(found):
+            assert sorted(found) == ["fired"] * firings + ["k0", "k0", "k1"]
 
-        def get_timers(self, watermark, processing_time):
-            self.asked = True
-            return [], True
+        assert_that(wake_up(pipeline, source), check)
 
-    class Watermarks:
-        _lock = threading.Lock()
-        _clock = type("Clock", (), {"time": staticmethod(time.time)})
-        _input_watermark = 0
-        _fired_timers: set[object] = set()  # noqa: RUF012 - stands for Beam's own object
 
-    watermarks = Watermarks()
-    watermarks._keyed_states = {b"idle": State({}), b"waiting": State({"window": {}})}
-    assert extract(watermarks) == ([], True)
-    assert [state.asked for state in watermarks._keyed_states.values()] == [False, True]
+def bundles_at(elements, advance):
+    source = test_stream.TestStream()
+    for element in elements:
+        source = source.add_elements([element]).advance_processing_time(1)
+    return source.advance_processing_time(advance).advance_watermark_to_infinity()
+
+
+def test_a_far_timer_does_not_keep_a_bounded_pipeline_from_finishing():
+    local_runner.repair()
+    options = PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"])
+    pipeline = beam.Pipeline(options=options)
+    _ = wake_up(pipeline, beam.Create([0, 1]))
+    ran = threading.Event()
+    threading.Thread(target=lambda: (pipeline.run().wait_until_finish(), ran.set()), daemon=True).start()
+    assert ran.wait(DEADLINE_S)
 
 
 @pytest.fixture(scope="module")

@@ -8,60 +8,18 @@ import itertools
 import apache_beam as beam
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.testing import test_pipeline, test_stream
-from apache_beam.testing.util import assert_that
 from google.pubsub_v1 import types
 
 from varde import keys
 from varde.freshness import PREFIX
 from varde.progress import settled
-from varde.settings import Settings
 from varde.store.sync import Store
 from varde.streaming import local_runner, write
-from varde.streaming.options import StreamParameters
 from varde.streaming.parse import _published_ms
 from varde.streaming.pipeline import build
 
+from .play import in_bundles, play_batch, play_stream
 from .world import NOW, clock, identify, live, message, order, shop, truth, view
-
-
-@pytest.fixture
-def parameters(redis_url):
-    write._store.cache_clear()  # the server was emptied: numbers of items that a store remembers are gone
-    settings = Settings(redis_url=redis_url, cap=8, window_days=10)
-    return StreamParameters(settings=settings, run_id="testrun", lanes=3, batch_updates=50)
-
-
-@pytest.fixture
-def store(parameters):
-    with_store = Store.from_settings(parameters.settings)
-    yield with_store
-    with_store.close()
-
-
-def play_stream(bundles, parameters, check_dead=None, fail=None):
-    """Run on the local streaming runner with Beam's TestStream: bundles as given, processing time moving between."""
-    local_runner.repair()
-    source = test_stream.TestStream()
-    for bundle in bundles:
-        source = source.add_elements([(data, NOW) for data in bundle]).advance_processing_time(2)
-    source = source.advance_processing_time(5).advance_watermark_to_infinity()
-    options = PipelineOptions(["--streaming"])
-    with test_pipeline.TestPipeline(runner="BundleBasedDirectRunner", options=options) as p:
-        outputs = build(p | source, parameters, bounded=False, clock=clock)
-        if check_dead is not None:
-            assert_that(outputs.dead, check_dead)
-
-
-def play_batch(messages, parameters, runner="FnApiRunner", *options):
-    local_runner.repair()
-    with beam.Pipeline(runner=runner, options=PipelineOptions(list(options))) as p:
-        build(p | beam.Create([(data, NOW) for data in messages]), parameters, bounded=True, clock=clock)
-
-
-def in_bundles(messages, size):
-    return [messages[start : start + size] for start in range(0, len(messages), size)]
 
 
 @pytest.mark.parametrize("seed", range(3))

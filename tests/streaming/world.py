@@ -35,9 +35,29 @@ def view(item: str, user: str | None = None, device: str | None = None, at: int 
     return message(item=item, userId=user, anonymousId=device, at=at)
 
 
-def order(items: list[str], user: str, at: int = NOW) -> bytes:
+def order(items: list[str], user: str, at: int = NOW, number: str = "o", event: str = "Order Completed") -> bytes:
     products = [{"product_id": item} for item in items]
-    return message(event="Order Completed", userId=user, at=at, properties={"order_id": "o", "products": products})
+    return message(event=event, userId=user, at=at, properties={"order_id": number, "products": products})
+
+
+def take_back(items: list[str], user: str, at: int = NOW, number: str = "o", event: str = "Order Refunded") -> bytes:
+    """These items of an order, or all of it."""
+    return order(items, user, at, number, event)
+
+
+def refused(data: bytes) -> bytes:
+    """The same message of somebody who does not agree to `ads`."""
+    return with_consent(data, ads=False)
+
+
+def with_consent(data: bytes, **categories: bool) -> bytes:
+    body = json.loads(data)
+    body["context"] = {"consent": {"categoryPreferences": categories}}
+    return json.dumps(body).encode()
+
+
+def withdrawn(user: str | None = None, device: str | None = None, at: int = NOW) -> bytes:
+    return refused(message(event="Segment Consent Preference Updated", userId=user, anonymousId=device, at=at))
 
 
 def identify(user: str, device: str, at: int = NOW) -> bytes:
@@ -45,7 +65,10 @@ def identify(user: str, device: str, at: int = NOW) -> bytes:
 
 
 def shop(seed: int, messages: int, customers: int = 30, items: int = 40) -> list[bytes]:
-    """A random afternoon: views, orders, log-ins (one customer a device), erasures and messages nobody can use."""
+    """A random afternoon, one customer a device, and of each what there is.
+
+    Views and carts, orders taken back or not, log-ins, erasures, refused consent, and messages nobody can use.
+    """
     rng = random.Random(seed)
     out: list[bytes] = []
     for _ in range(messages):
@@ -53,12 +76,20 @@ def shop(seed: int, messages: int, customers: int = 30, items: int = 40) -> list
         at = NOW - rng.randrange(3 * DAY_MS)
         item = f"item-{int(items * rng.random() ** 2)}"
         roll = rng.random()
-        if roll < 0.55:
+        number = f"{who}-{rng.randrange(3)}"
+        if roll < 0.48:
             out.append(view(item, user=f"u{who}" if who % 2 else None, device=f"d{who}", at=at))
-        elif roll < 0.7:
+        elif roll < 0.62:
             out.append(view(item, device=f"d{who}", at=at))
+        elif roll < 0.65:
+            out.append(message(event="Product Added", item=item, anonymousId=f"d{who}", at=at))
+        elif roll < 0.67:
+            out.append(refused(view(item, device=f"d{who}", at=at)))
+        elif roll < 0.8:
+            out.append(order([item, f"item-{rng.randrange(items)}"], f"u{who}", at, number))
         elif roll < 0.85:
-            out.append(order([item, f"item-{rng.randrange(items)}"], f"u{who}", at))
+            event = rng.choice(["Order Refunded", "Order Cancelled"])
+            out.append(take_back(rng.choice([[], [item]]), f"u{who}", at, number, event))
         elif roll < 0.93:
             out.append(identify(f"u{who}", f"d{who}", at))
         elif roll < 0.95:
