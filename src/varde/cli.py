@@ -25,7 +25,11 @@ COMMANDS = {
     "demo": Command("varde.demo.main", "run", "demo", "the whole system on this machine; --once checks it and exits"),
     "stream": Command("varde.streaming.main", "run", "streaming", "Segment messages from Pub/Sub into counts in Redis"),
     "serve": Command("varde.server.command", "command", "server", "answer storefronts and email tools over HTTP"),
+    "erase": Command(
+        "varde.server.erase_command", "command", "server", "forget a customer, as Segment's own delete does"
+    ),
     "reconcile": Command("varde.batch.main", "command", "batch", "compare the live counts with the warehouse"),
+    "seeds": Command("varde.batch.seeds", "command", "batch", "write what a stream with empty state begins with"),
     "replay": Command("varde.demo.replay", "command", "demo", "send a file's events to Pub/Sub"),
     "simulate": Command("varde.demo.simulate", "command", "demo", "send the events of simulated shoppers"),
 }

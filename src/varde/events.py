@@ -95,6 +95,8 @@ def parse(data: bytes, received_at: int, mapping: Mapping) -> tuple[Event, ...] 
                 return _parse_delete(message, received_at)
     except _BadIdError as error:
         return error.rejected
+    if not consent.given(message, mapping.consent, default=True):
+        return Rejected("no_consent", "context.consent")
     return Rejected("unknown_type", "type")
 
 
@@ -112,16 +114,22 @@ def _id(message: dict[str, Any], name: str) -> str | None:
     return value
 
 
+def _ids(message: dict[str, Any]) -> tuple[str | None, str | None]:
+    """(userId, anonymousId), at least one of them."""
+    user_id, anonymous_id = _id(message, "userId"), _id(message, "anonymousId")
+    if user_id is None and anonymous_id is None:
+        raise _BadIdError("no_id", "userId, anonymousId")
+    return user_id, anonymous_id
+
+
 def _parse_call(
     type_: str, message: dict[str, Any], received_at: int, mapping: Mapping
 ) -> tuple[Event, ...] | Rejected:
-    user_id, anonymous_id = _id(message, "userId"), _id(message, "anonymousId")
-    if user_id is None and anonymous_id is None:
-        return Rejected("no_id", "userId, anonymousId")
     if not mapping.robots and robots.sent(message):
         return Rejected("robot", "context.userAgent")
     if not consent.given(message, mapping.consent, mapping.consent_default):
         return _without_consent(type_, message, received_at, mapping)
+    user_id, anonymous_id = _ids(message)
     what: deeds.Deed | Rejected = (
         deeds.read(message, mapping.item_keys, mapping.custom_events)
         if type_ == "track"
@@ -146,7 +154,10 @@ def _parse_call(
 def _without_consent(
     type_: str, message: dict[str, Any], received_at: int, mapping: Mapping
 ) -> tuple[Event, ...] | Rejected:
-    """Nothing that says who it was, not even as a dead letter; but a withdrawal is heard."""
+    """Nothing that says who it was, not even as a dead letter; but a withdrawal is heard.
+
+    Only a withdrawal with ids that cannot be read is a fault: somebody has to act for that person.
+    """
     refused = Rejected("no_consent", "context.consent")
     if type_ != "track":
         return refused
@@ -155,7 +166,7 @@ def _without_consent(
     if isinstance(event, str) and event.lower() == consent.CHANGED.lower():
         if time < timestamps.EARLIEST:  # a person's wish is not dropped for its date
             time = timestamps.received_time(message, received_at)
-        return (Withdrawal(_id(message, "userId"), _id(message, "anonymousId"), time),)
+        return (Withdrawal(*_ids(message), time),)
     what = deeds.read(message, mapping.item_keys, mapping.custom_events)
     if isinstance(what, Rejected) or what.signal is None or time < timestamps.EARLIEST:
         return refused
@@ -163,11 +174,11 @@ def _without_consent(
 
 
 def _parse_alias(message: dict[str, Any], received_at: int, mapping: Mapping) -> tuple[Event, ...] | Rejected:
+    if not consent.given(message, mapping.consent, mapping.consent_default):
+        return Rejected("no_consent", "context.consent")
     user_id, previous_id = _id(message, "userId"), _id(message, "previousId")
     if user_id is None or previous_id is None:
         return Rejected("no_id", "previousId" if previous_id is None else "userId")
-    if not consent.given(message, mapping.consent, mapping.consent_default):
-        return Rejected("no_consent", "context.consent")
     if user_id == previous_id:
         return Rejected("alias_to_itself")
     time, source = timestamps.event_time(message, received_at)

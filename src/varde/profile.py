@@ -71,10 +71,10 @@ _VERSION = 2
 
 def encode(held: Profile) -> bytes:
     """The state cell: MessagePack of the version, then the fields in their order; trailing defaults are left out."""
-    fields: list[object] = [_VERSION, *held]
-    while len(fields) > 1 and fields[-1] == _DEFAULTS[len(fields) - 2]:
-        fields.pop()
-    packed: bytes = msgpack.packb(fields)
+    size = len(held)
+    while size and held[size - 1] == _DEFAULTS[size - 1]:
+        size -= 1
+    packed: bytes = msgpack.packb((_VERSION, *held[:size]))
     return packed
 
 

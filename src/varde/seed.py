@@ -18,6 +18,9 @@ from varde.pairs import Histories
 from varde.profile import NEVER, Profile
 
 KNOWN, ANONYMOUS = "known", "anonymous"
+_FIELDS = frozenset({"kind", "customer", "view", "cart", "lines", "returns", "linked", "linked_at", "erased_at"})
+_LAST = 2**53 - 1
+"""The largest time that JSON holds exactly."""
 
 
 class Seed(NamedTuple):
@@ -64,25 +67,29 @@ def decode(line: bytes | str, cap: int) -> Seed:
     if not isinstance(fields, dict) or fields.get("kind") not in (KNOWN, ANONYMOUS):
         msg = "kind: must be known or anonymous"
         raise ValueError(msg)
-    customer = fields.get("customer")
-    if not isinstance(customer, str) or not customer:
-        msg = "customer: must be a customer key"
+    if unknown := fields.keys() - _FIELDS:
+        msg = f"{min(unknown)}: no such field"
+        raise ValueError(msg)
+    customer = _customer(fields.get("customer"), "customer")
+    linked = _customer(fields["linked"], "linked") if fields.get("linked") is not None else None
+    if linked is not None and fields["kind"] == KNOWN:
+        msg = "linked: only an anonymous customer is"
         raise ValueError(msg)
     bought = Orders(
-        {item: _by_order(_times(times, "lines")) for item, times in _object(fields, "lines").items()},
-        _by_order({order: _times(items, "returns") for order, items in _object(fields, "returns").items()}),
+        {item: _by_order(_times(times, "lines"), "lines") for item, times in _items(fields, "lines").items()},
+        _by_order({order: _times(at, "returns") for order, at in _object(fields, "returns").items()}, "returns"),
     )
     histories = Histories(
-        _times(_object(fields, "view"), "view") or NO_HISTORY,
-        _times(_object(fields, "cart"), "cart") or NO_HISTORY,
+        _times(_items(fields, "view"), "view") or NO_HISTORY,
+        _times(_items(fields, "cart"), "cart") or NO_HISTORY,
         bought.purchases(cap),
     )
     held = Profile(
         histories,
         orders.encode(bought),
-        _linked(fields.get("linked")),
-        _time(fields.get("linked_at", NEVER), "linked_at"),
-        _time(fields.get("erased_at", NEVER), "erased_at"),
+        linked,
+        _time(fields.get("linked_at", NEVER), "linked_at", NEVER),
+        _time(fields.get("erased_at", NEVER), "erased_at", NEVER),
     )
     return Seed(fields["kind"], customer, held)
 
@@ -95,6 +102,15 @@ def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
+def _items(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object by item; the empty item would be that of all customers (pairs.ANY_ITEM)."""
+    value = _object(fields, name)
+    if "" in value:
+        msg = f"{name}: an item without an id"
+        raise ValueError(msg)
+    return value
+
+
 def _times(value: Any, name: str) -> dict[str, int]:
     if not isinstance(value, dict):
         msg = f"{name}: must be an object of times"
@@ -102,23 +118,23 @@ def _times(value: Any, name: str) -> dict[str, int]:
     return {key: _time(time, name) for key, time in value.items()}
 
 
-def _time(value: Any, name: str) -> int:
-    if type(value) is not int:
+def _time(value: Any, name: str, least: int = 0) -> int:
+    if type(value) is not int or not least <= value <= _LAST:
         msg = f"{name}: must be a whole number of ms"
         raise ValueError(msg)
     return value
 
 
-def _linked(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        msg = "linked: must be a customer key"
+def _customer(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        msg = f"{name}: must be a customer key"
         raise ValueError(msg)
     return value
 
 
-def _by_order(named: dict[str, Any]) -> dict[bytes, Any]:
+def _by_order(named: dict[str, Any], name: str) -> dict[bytes, Any]:
     try:
         return {bytes.fromhex(order): value for order, value in named.items()}
     except ValueError:
-        msg = "lines, returns: an order is named by hexadecimal digits"
+        msg = f"{name}: an order is named by hexadecimal digits"
         raise ValueError(msg) from None

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from varde import orders
 from varde.flood import Bounds
-from varde.history import DAY_MS, NO_HISTORY, Limits, Signal, merge
+from varde.history import DAY_MS, NO_HISTORY, Limits, Signal, merge, since
 from varde.orders import NO_ORDERS, Orders
 from varde.pairs import NOBODY, Changes, Histories, difference, negated
-from varde.profile import EMPTY, Profile, window_start
+from varde.profile import EMPTY, NEVER, Profile, window_start
 
 NO_CHANGES = Changes([], [])
 
@@ -27,14 +27,19 @@ class Past(NamedTuple):
     orders: Orders = NO_ORDERS
 
     def since(self, start: int) -> Past:
-        """The part at or after `start`, ms."""
-        kept = Histories(self.view, self.cart).since(start)
-        return Past(kept.view, kept.cart, self.orders.since(start))
+        """The part at or after `start`, ms; the same object when all of it is."""
+        view, cart, bought = since(self.view, start), since(self.cart, start), self.orders.since(start)
+        if view is self.view and cart is self.cart and bought is self.orders:
+            return self
+        return Past(view, cart, bought)
 
     @property
     def newest(self) -> int:
         """Time of the newest thing in it, ms; -1 when empty."""
-        return max(max(self.view.values(), default=-1), max(self.cart.values(), default=-1), self.orders.newest)
+        times = [max(history.values()) for history in (self.view, self.cart) if history]
+        if self.orders:
+            times.append(self.orders.newest)
+        return max(times, default=-1)
 
     def __bool__(self) -> bool:
         return bool(self.view or self.cart or self.orders)
@@ -111,7 +116,7 @@ def interact(held: Profile, past: Past, limits: Limits, bounds: Bounds, now: int
     step = join(held, past, limits, now)
     if step.profile is held:
         return step
-    return step._replace(profile=step.profile._replace(rate=held.rate.after(time, new_item)))
+    return Step(step.profile._replace(rate=held.rate.after(time, new_item)), step.changes, NOTHING, step.outcome)
 
 
 def link(held: Profile, customer: str, time: int, limits: Limits, now: int) -> Step:
@@ -154,8 +159,10 @@ def withdraw(held: Profile, time: int, limits: Limits, now: int) -> Step:
     An event from before that arrives after it therefore counts again; while an erasure stands, it keeps standing.
     """
     step = _forget(held, time, limits, now)
-    kept = step.profile._replace(erased_at=held.erased_at, linked=None, linked_at=EMPTY.linked_at, met_on=EMPTY.met_on)
-    if not kept.histories and not kept.orders:
+    kept = step.profile._replace(erased_at=held.erased_at)
+    if held.linked_at <= time:  # a later link was said with consent
+        kept = kept._replace(linked=None, linked_at=EMPTY.linked_at, met_on=EMPTY.met_on)
+    if kept.linked is None and not kept.histories and not kept.orders:
         kept = EMPTY._replace(erased_at=held.erased_at, seeded=held.seeded)
     return step._replace(profile=kept, outcome="withdrawn")
 
@@ -191,15 +198,16 @@ def seed(held: Profile, past: Profile, limits: Limits, now: int) -> Step:
     )
     joined = join(together, past_of(past), limits, now).profile
     joined = join(joined, past_of(held), limits, now).profile
-    after, handed = joined, NOTHING
-    if linked is not None:
-        after, handed = joined._replace(histories=NOBODY, orders=b""), past_of(joined)
-    changes = _sum([negated(difference(NOBODY, own, today)), negated(difference(NOBODY, before, today))])
-    if own or before != after.histories:
-        changes = _sum([changes, difference(NOBODY, after.histories, today)])
-    else:
-        changes = NO_CHANGES
-    return Step(after, changes, handed, "seeded")
+    # What was counted alone goes, on the days on which it came, and comes beside the past: a night that ends between
+    # two days must find all of it on one side.
+    first = min((min(history.values()) for history in own if history), default=NEVER)
+    alone = negated(difference(NOBODY, own, first // DAY_MS))
+    if linked is None:
+        beside = difference(before, joined.histories, max(first, held.erased_at) // DAY_MS)
+        return Step(joined, _sum([alone, beside]), NOTHING, "seeded")
+    day = joined.linked_at // DAY_MS
+    gone = negated(difference(NOBODY, before, day, day))
+    return Step(joined._replace(histories=NOBODY, orders=b""), _sum([alone, gone]), past_of(joined), "seeded")
 
 
 def _earlier(a: int, b: int) -> int:

@@ -9,11 +9,9 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varde import history, orders, profile, transitions
+from varde import history, transitions
 from varde.counts import Counts, count
-from varde.flood import Rate
 from varde.history import DAY_MS, Limits, Signal
-from varde.orders import Orders
 from varde.pairs import ANY_ITEM, NOBODY, Changes, Histories, Relation, Universe, difference, universe
 from varde.profile import EMPTY, Profile
 
@@ -246,27 +244,6 @@ def sum_of(parts: list[Changes]) -> Counts:
     for part in parts:
         total.add(part)
     return total
-
-
-@given(
-    st.builds(
-        Profile,
-        st.builds(Histories, histories(5), histories(5), histories(5)),
-        st.builds(
-            lambda lines, returns: orders.encode(Orders(lines, returns)),
-            st.dictionaries(st.text("ab", min_size=1), st.dictionaries(st.binary(), st.integers(0, 5), min_size=1)),
-            st.dictionaries(st.binary(), st.dictionaries(st.text("ab"), st.integers(0, 5), min_size=1)),
-        ),
-        st.none() | st.text(st.characters(exclude_categories=["Cs"])),
-        st.integers(-1, 2**53),
-        st.integers(-1, 2**53),
-        st.builds(Rate, *[st.integers(-1, 2**40)] * 3),
-        st.integers(-1, 2**31),
-        st.booleans(),
-    )
-)
-def test_profile_codec(held: Profile) -> None:
-    assert profile.decode(profile.encode(held)) == held
 
 
 def test_a_large_random_world_with_evictions() -> None:

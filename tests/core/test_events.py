@@ -131,13 +131,14 @@ def test_a_faulty_interaction_keeps_its_link_and_does_not_show_it() -> None:
 def test_a_bad_time_leaves_nothing() -> None:
     bad_time = Rejected("bad_time", "timestamp")
     assert parsed(anonymousId="a", timestamp=0) == bad_time
-    assert parsed(anonymousId="a", timestamp=0, event="Order Refunded") == bad_time
+    assert parsed(anonymousId="a", timestamp=0, event="Order Updated") == bad_time
+    assert parsed(timestamp=0, event="Order Refunded", properties={"order_id": "o"}) == bad_time
     assert parsed(anonymousId="a", timestamp=0, type="page") == bad_time
     assert parsed(anonymousId="a", timestamp=0, properties=[]) == Rejected("bad_properties", "properties")
 
 
 def test_what_is_not_counted_needs_no_time() -> None:
-    assert parsed(event="Order Refunded", timestamp=0) == Rejected("not_counted", "Order Refunded")
+    assert parsed(event="Order Updated", timestamp=0) == Rejected("not_counted", "Order Updated")
 
 
 def test_an_alias_links_the_previous_id_only() -> None:
@@ -237,6 +238,7 @@ def test_no_reason_shows_a_value() -> None:
         {"properties": "secret"},
         {"properties": {"product_id": "secret" * 99}},
         {"event": "Order Completed", "properties": {"products": "secret"}},
+        {"event": "Order Refunded", "properties": {"order_id": ["secret"]}},
     ]
     for fault in faults:
         rejected = parsed(**fault)

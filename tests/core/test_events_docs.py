@@ -6,28 +6,64 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.property.fold import NO_BOUNDS, Fold
 
-from varde import ecommerce
+from varde import consent, ecommerce
 from varde.events import REASONS, Mapping, Rejected, parse
+from varde.flood import Bounds
+from varde.history import Limits
 from varde.settings import Settings
 
 DOCS = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 NOW = 1_772_359_200_000
-ROWS = re.findall(r"^\| `(\w+)` \| (.*) \| (dead letter|counted only) \| `(.*)` \|$", DOCS.split("## Reasons")[1], re.M)
+MAPPING = Mapping(consent=("Analytics",))
+ROWS = re.findall(
+    r"^\| `(\w+)` \| (\w+) \| (.*) \| (dead letter|counted only) \| `(.*)` \|$", DOCS.split("## Reasons")[1], re.M
+)
+
+
+def messages(example: str) -> list[bytes]:
+    """The messages of an example; where it takes several, they are in their order."""
+    return [re.sub(r"<(\d+) x>", lambda found: "x" * int(found[1]), one).encode() for one in example.split("` then `")]
 
 
 def test_documented_reasons_are_the_reasons_there_are() -> None:
     assert [row[0] for row in ROWS] == list(REASONS)
+    for reason, stage, meaning, fate, _ in ROWS:
+        documented = (stage, meaning, fate == "dead letter")
+        assert documented == (REASONS[reason].stage, REASONS[reason].meaning, REASONS[reason].dead_letter)
 
 
-@pytest.mark.parametrize(("reason", "meaning", "fate", "example"), ROWS)
-def test_example(reason: str, meaning: str, fate: str, example: str) -> None:
-    data = re.sub(r"<(\d+) x>", lambda match: "x" * int(match[1]), example).encode()
-    rejected = parse(data, NOW, Mapping())
+@pytest.mark.parametrize(("reason", "example"), [(row[0], row[4]) for row in ROWS if row[1] == "parse"])
+def test_example_of_what_a_message_says(reason: str, example: str) -> None:
+    (data,) = messages(example)
+    rejected = parse(data, NOW, MAPPING)
     assert isinstance(rejected, Rejected)
     assert rejected.reason == reason
-    assert rejected.dead_letter == (fate == "dead letter")
-    assert REASONS[reason].meaning == meaning
+
+
+@pytest.mark.parametrize("example", [row[4] for row in ROWS if row[0] == "flood"])
+def test_example_of_a_flood(example: str) -> None:
+    """With bounds of one, as the page says; the stream calls the outcome `flooded`."""
+    for bounds, floods in ((Bounds(1, 1), 1), (NO_BOUNDS, 0)):
+        stream = Fold(Limits(), NOW, bounds)
+        for data in messages(example):
+            events = parse(data, NOW, MAPPING)
+            assert not isinstance(events, Rejected)
+            stream.play(events)
+        assert stream.outcomes["flooded"] == floods
+    assert len(messages(example)) == 2
+
+
+def test_every_stage_has_its_examples() -> None:
+    assert {row[1] for row in ROWS if row[0] != "flood"} == {"parse"}
+
+
+def test_names_with_a_meaning_of_their_own_are_documented() -> None:
+    text = " ".join(DOCS.split())
+    assert consent.CHANGED in text
+    for name in ecommerce.RETURNED:
+        assert f"| {name} |" in text
 
 
 def test_event_names_are_documented() -> None:

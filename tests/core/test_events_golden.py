@@ -11,7 +11,19 @@ import orjson
 import pytest
 import yaml
 
-from varde.events import REASONS, Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.events import (
+    REASONS,
+    Erasure,
+    Event,
+    IdentityLink,
+    Impersonal,
+    Interaction,
+    Mapping,
+    Rejected,
+    Return,
+    Withdrawal,
+    parse,
+)
 from varde.history import Signal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events"
@@ -56,6 +68,18 @@ def event_of(value: Any, where: str) -> Event:
             ms(fields.take("time")),
             fields.take("order_id", None),
         )
+    elif kind == "return":
+        event = Return(
+            fields.take("user_id", None),
+            fields.take("anonymous_id", None),
+            fields.take("order_id"),
+            tuple(fields.take("items")),
+            ms(fields.take("time")),
+        )
+    elif kind == "impersonal":
+        event = Impersonal(Signal[fields.take("signal").upper()], tuple(fields.take("items")), ms(fields.take("time")))
+    elif kind == "withdrawal":
+        event = Withdrawal(fields.take("user_id", None), fields.take("anonymous_id", None), ms(fields.take("time")))
     elif kind == "identity_link":
         event = link_of(fields)
     else:
@@ -87,6 +111,9 @@ def mapping_of(value: Any, where: str) -> Mapping:
     mapping = Mapping(
         tuple(fields.take("item_keys", Mapping().item_keys)),
         tuple((name, Signal[signal.upper()]) for name, signal in fields.take("custom_events", {}).items()),
+        tuple(fields.take("consent", ())),
+        fields.take("consent_default", True),
+        fields.take("robots", False),
     )
     fields.end()
     return mapping
@@ -119,6 +146,7 @@ def test_every_producer_has_a_file() -> None:
     assert names == {
         "browser_sdk",
         "browser_sdk_batching",
+        "consent",
         "delete",
         "ecommerce_v1",
         "ecommerce_v2",

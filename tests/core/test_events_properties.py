@@ -9,8 +9,19 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from varde import ecommerce, timestamps
-from varde.events import REASONS, Erasure, IdentityLink, Interaction, Mapping, Rejected, Return, parse
+from varde import consent, ecommerce, timestamps
+from varde.events import (
+    REASONS,
+    Erasure,
+    IdentityLink,
+    Impersonal,
+    Interaction,
+    Mapping,
+    Rejected,
+    Return,
+    Withdrawal,
+    parse,
+)
 from varde.history import DAY_MS, Signal
 
 NOW = 1_772_359_200_000
@@ -51,20 +62,35 @@ properties = st.fixed_dictionaries(
     },
 )  # fmt: skip
 names = st.one_of(
-    st.sampled_from(sorted(ecommerce.COUNTED)), st.sampled_from(sorted(ecommerce.NOT_COUNTED)), text, values
+    *(st.sampled_from(sorted(known)) for known in (ecommerce.COUNTED, ecommerce.RETURNED, ecommerce.NOT_COUNTED)),
+    st.sampled_from([consent.CHANGED, consent.CHANGED.lower()]),
+    text,
+    values,
+)
+choices = st.dictionaries(st.sampled_from("AB"), st.booleans() | values)
+contexts = st.fixed_dictionaries(
+    {},
+    optional={
+        "consent": st.fixed_dictionaries({}, optional={"categoryPreferences": choices | values}) | values,
+        "userAgent": st.sampled_from(["", "Mozilla/5.0 (X11; Linux x86_64)", "Googlebot/2.1"]) | values,
+    },
 )
 calls = ["track", "identify", "page", "screen", "group", "alias", "delete"]
 messages = st.fixed_dictionaries(
     {"type": st.one_of(st.sampled_from([*calls, "track", "track"]), scalars)},
     optional={
         "event": names, "userId": ids, "anonymousId": ids, "previousId": ids, "properties": properties | values,
-        "timestamp": dates, "originalTimestamp": dates, "sentAt": dates, "receivedAt": dates, "context": values,
+        "timestamp": dates, "originalTimestamp": dates, "sentAt": dates, "receivedAt": dates,
+        "context": contexts | values,
     },
 )  # fmt: skip
 mappings = st.builds(
     Mapping,
     item_keys=st.lists(st.sampled_from(["product_id", "sku", "id", "variant"]), min_size=1, unique=True).map(tuple),
     custom_events=st.lists(st.tuples(text, st.sampled_from(Signal)), max_size=3).map(tuple),
+    consent=st.lists(st.sampled_from("AB"), max_size=2, unique=True).map(tuple),
+    consent_default=st.booleans(),
+    robots=st.booleans(),
 )
 
 
@@ -80,23 +106,26 @@ def check(data: bytes, mapping: Mapping = SHOP, received_at: int = NOW) -> None:
         return
     assert result
     kinds = [type(event) for event in result]
-    assert kinds in ([Interaction], [IdentityLink], [IdentityLink, Interaction], [Erasure])
+    alone = [[kind] for kind in (Interaction, Return, IdentityLink, Erasure, Impersonal, Withdrawal)]
+    assert kinds in [*alone, [IdentityLink, Interaction], [IdentityLink, Return]]
     for event in result:
         assert timestamps.EARLIEST <= event.time <= received_at + DAY_MS
-        if isinstance(event, Interaction):
-            assert event.items
+        if isinstance(event, Interaction | Return | Impersonal):
+            assert event.items or isinstance(event, Return)
             assert len(set(event.items)) == len(event.items)
             assert all(0 < len(item.encode()) <= 256 for item in event.items)
+        if isinstance(event, Interaction | Return | Withdrawal):
             assert event.user_id or event.anonymous_id
+        if isinstance(event, Interaction):
             assert event.order_id is None or event.signal is Signal.PURCHASE
+        elif isinstance(event, Return):
+            assert 0 < len(event.order_id.encode()) <= 256
         elif isinstance(event, IdentityLink):
             check_link(event, received_at)
-        elif isinstance(event, Return):
-            assert event.order_id
-            assert all(0 < len(item.encode()) <= 256 for item in event.items)
-        else:
-            assert isinstance(event, Erasure), "consent is not asked for here"
+        elif isinstance(event, Erasure):
             assert 0 < len(event.user_id.encode()) <= 256
+        else:
+            assert mapping.consent, "it is asked for, or everything is granted"
 
 
 def check_link(link: IdentityLink, received_at: int) -> None:
@@ -120,6 +149,22 @@ def test_any_json_value(value: Any) -> None:
 @given(messages, mappings)
 def test_near_valid_messages(message: dict[str, Any], mapping: Mapping) -> None:
     check(orjson.dumps(message), mapping)
+
+
+@given(messages, mappings)
+def test_without_consent_nothing_tells_who_it_was(message: dict[str, Any], mapping: Mapping) -> None:
+    """Not even a dead letter, but for a withdrawal whose ids are at fault, and for what is no call and says nothing."""
+    if consent.given(message, mapping.consent, mapping.consent_default) or message["type"] == "delete":
+        return
+    result = parse(orjson.dumps(message), NOW, mapping)
+    if isinstance(result, Rejected):
+        withdrawn = str(message.get("event")).lower() == consent.CHANGED.lower()
+        no_call = result.reason == "unknown_type" and consent.given(message, mapping.consent, default=True)
+        assert result.link is None
+        assert not result.dead_letter or withdrawn or no_call
+    else:
+        assert isinstance(result[0], Impersonal | Withdrawal)
+        assert len(result) == 1
 
 
 @given(messages, st.data())

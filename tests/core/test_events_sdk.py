@@ -12,11 +12,12 @@ import orjson
 import pytest
 from segment.analytics.client import Client
 
-from varde.events import IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.events import IdentityLink, Impersonal, Interaction, Mapping, Rejected, Return, Withdrawal, parse
 from varde.history import Signal
 
 THEN = datetime(2026, 3, 1, 11, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
 MS = 1_772_359_200_123
+SHOP = Mapping()
 
 
 class Collector(ThreadingHTTPServer):
@@ -62,10 +63,10 @@ def client(collector: Collector) -> Iterator[Client]:
     assert not errors
 
 
-def meanings(collector: Collector, client: Client) -> list[Any]:
+def meanings(collector: Collector, client: Client, mapping: Mapping = SHOP) -> list[Any]:
     client.flush()
     received_at = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
-    return [parse(orjson.dumps(message), received_at, Mapping()) for message in collector.messages]
+    return [parse(orjson.dumps(message), received_at, mapping) for message in collector.messages]
 
 
 def test_a_visit(collector: Collector, client: Client) -> None:
@@ -77,7 +78,8 @@ def test_a_visit(collector: Collector, client: Client) -> None:
     client.track("u", "Order Completed", {"order_id": 7, "products": basket}, **at)
     client.alias("old", "u", **at)
     client.page("u", "Docs", "Home", **at)
-    client.track("u", "Order Refunded", {"order_id": 7}, **at)
+    client.track("u", "Order Refunded", {"order_id": 7, "products": [{"sku": "S2"}]}, **at)
+    client.track("u", "Order Cancelled", {"order_id": 7}, **at)
     assert meanings(collector, client) == [
         (Interaction(None, "a", Signal.VIEW, ("P1",), MS),),
         (Interaction(None, "a", Signal.CART, ("4711",), MS),),
@@ -85,7 +87,8 @@ def test_a_visit(collector: Collector, client: Client) -> None:
         (Interaction("u", None, Signal.PURCHASE, ("P1", "S2"), MS, "7"),),
         (IdentityLink("old", "u", MS),),
         Rejected("not_counted", "page"),
-        Rejected("not_counted", "Order Refunded"),
+        (Return("u", None, "7", ("S2",), MS),),
+        (Return("u", None, "7", (), MS),),
     ]
 
 
@@ -104,3 +107,19 @@ def test_the_sdks_own_clock(collector: Collector, client: Client) -> None:
     client.track("u", "Product Viewed", {"product_id": "P1"})
     ((view,),) = meanings(collector, client)
     assert before <= view.time <= int(datetime.now(UTC).timestamp() * 1000)
+
+
+def test_consent_and_user_agents_in_the_context(collector: Collector, client: Client) -> None:
+    """The SDK sends the context as it is given, with its own library beside it."""
+    at: dict[str, Any] = {"timestamp": THEN, "anonymous_id": "a"}
+    said = lambda **choices: {"consent": {"categoryPreferences": choices}}  # noqa: E731 - the three lines below
+    client.track("u", "Product Viewed", {"product_id": "P1"}, context=said(Analytics=True), **at)
+    client.track("u", "Product Viewed", {"product_id": "P1"}, context=said(Analytics=False), **at)
+    client.track("u", "Segment Consent Preference Updated", {}, context=said(Analytics=False), **at)
+    client.track("u", "Product Viewed", {"product_id": "P1"}, context={"userAgent": "Googlebot/2.1"}, **at)
+    assert meanings(collector, client, Mapping(consent=("Analytics",))) == [
+        (IdentityLink("a", "u", MS), Interaction("u", "a", Signal.VIEW, ("P1",), MS)),
+        (Impersonal(Signal.VIEW, ("P1",), MS),),
+        (Withdrawal("u", "a", MS),),
+        Rejected("robot", "context.userAgent"),
+    ]

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from varde.events import Mapping
+from varde.flood import Bounds
 from varde.history import Limits, Signal
 from varde.settings import PREFIX, Settings, SettingsError, from_env, option
 
@@ -81,6 +83,9 @@ def test_every_default_but_the_empty_ones_may_be_given() -> None:
         ("VARDE_EVENTS", "Tür 1=view", (("Tür 1", Signal.VIEW),)),
         ("VARDE_ID_SECRET", "ä" * 32, "ä" * 32),
         ("VARDE_HOST", "::1", "::1"),
+        ("VARDE_CONSENT_CATEGORIES", "Analytics, Ad Tech,", ("Analytics", "Ad Tech")),
+        ("VARDE_CONSENT_CATEGORIES", "", ()),
+        ("VARDE_TOPIC", "projects/p/topics/t", "projects/p/topics/t"),
     ],
 )
 def test_what_is_read(variable: str, text: str, value: Any) -> None:
@@ -127,6 +132,14 @@ def test_what_is_read(variable: str, text: str, value: Any) -> None:
         ("VARDE_REDIS_URL", "redis://[::1/0"),
         ("VARDE_REDIS_URL", "unix://"),
         ("VARDE_cap", "64"),
+        ("VARDE_CONSENT_DEFAULT", "yes"),
+        ("VARDE_CONSENT_DEFAULT", "Granted"),
+        ("VARDE_ROBOTS", ""),
+        ("VARDE_FLOOD_EVENTS", "9"),
+        ("VARDE_FLOOD_ITEMS", "0"),
+        ("VARDE_TOPIC", "projects/p/subscriptions/s"),
+        ("VARDE_ADMIN_KEY", "x" * 15),
+        ("VARDE_ADMIN_KEY", "a key of many words"),
     ],
 )
 def test_what_is_refused(variable: str, text: str) -> None:
@@ -141,6 +154,23 @@ def test_limits_and_mapping_come_from_the_settings() -> None:
     assert settings.limits == Limits(7, 30)
     assert settings.mapping.item_keys == ("sku",)
     assert settings.mapping.custom_events == (("A", Signal.VIEW),)
+
+
+def test_whom_the_shop_counts_comes_from_the_settings() -> None:
+    settings = from_env(
+        {
+            "VARDE_CONSENT_CATEGORIES": "Analytics",
+            "VARDE_CONSENT_DEFAULT": "denied",
+            "VARDE_ROBOTS": "count",
+            "VARDE_FLOOD_EVENTS": "20",
+            "VARDE_FLOOD_ITEMS": "10",
+        }
+    )
+    assert (settings.mapping.consent, settings.mapping.consent_default) == (("Analytics",), False)
+    assert settings.mapping.robots
+    assert settings.flood_bounds == Bounds(events=20, items=10)
+    assert Settings().mapping == Mapping()
+    assert Settings().flood_bounds == Bounds()
 
 
 @given(
