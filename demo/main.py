@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from varde.batch import main as nightly
+from varde.batch import reconcile as nightly
 from varde.history import Signal
 from varde.pairs import Relation
 from varde.settings import Settings, from_env, option
@@ -140,6 +140,8 @@ def _where_to_look(system: System, store: Store) -> None:
         f"  answers   curl '{system.url}/v1/similar/{item}'\n"
         f"  reason    curl '{system.url}/v1/explain/{item}/{other}'\n"
         f"  metrics   {system.url}/metrics\n"
+        f"  erase     curl -H 'Authorization: Bearer {system.settings.admin_key}' "
+        f'-d \'{{"user_id": "shopper-1-00007"}}\' {system.url}/v1/erase\n'
         f"  ({system.kinds})\n\nCtrl-C stops everything.\n",
         flush=True,
     )

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from varde.batch import main as nightly
+from varde.batch import reconcile as nightly
+from varde.batch import report
 from varde.batch.loader import Loader
 from varde.batch.warehouse import segment
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
@@ -24,7 +25,7 @@ from varde.freshness import quantile
 from varde.history import DAY_MS
 from varde.pairs import Relation
 from varde.settings import Settings
-from varde.store.sync import Store
+from varde.store.night import NightStore
 
 from . import figures, formats, landing
 from .messages import Message, shift
@@ -102,7 +103,7 @@ def run(
     """
     with tempfile.TemporaryDirectory(prefix="varde-warehouse-") as folder, running(settings, port) as system:
         landing.prepare(system)
-        with closing(Store.from_settings(system.settings)) as store:
+        with closing(NightStore.from_settings(system.settings)) as store:
             begun = time.monotonic()
             with Meter("publish") as meter:
                 sent = publish(given.messages(), system.publisher, system.names.topic, progress=meter.count)
@@ -110,7 +111,7 @@ def run(
             seconds = time.monotonic() - begun
             file = warehouse or Path(folder) / "warehouse.duckdb"
             outcome, landed = _nightly(system, store, file, tables, sent.messages)
-            sys.stderr.write(nightly.table(outcome) + "\n")
+            sys.stderr.write(report.table(outcome) + "\n")
             answers = _answers(system, outcome)
             dead = sum(1 for _ in drain(system.subscriber, system.names.dead_letters_subscription))
             stats = store.stats()
@@ -118,14 +119,14 @@ def run(
 
 
 def _nightly(
-    system: System, store: Store, file: Path, tables: segment.EventTables, expected: int
+    system: System, store: NightStore, file: Path, tables: segment.EventTables, expected: int
 ) -> tuple[nightly.Outcome, int]:
     with DuckDBWarehouse(file, tables) as warehouse:
         with Meter("warehouse") as meter:
-            loader = Loader(warehouse, system.settings.mapping)
+            loader = Loader(warehouse, system.settings.mapping, secret=system.settings.id_secret.encode())
             landed = landing.land(system, loader, expected, meter.count)
         as_of = int(time.time() * 1000)
-        return nightly.reconcile(warehouse, store, system.settings, as_of), landed
+        return nightly.reconcile(warehouse, store, system.settings, nightly.Request(as_of)), landed
 
 
 def _answers(system: System, outcome: nightly.Outcome) -> Answers:

@@ -79,7 +79,8 @@ def running(settings: Settings, port: int = 0) -> Iterator[System]:
             names = names.with_suffix(secrets.token_hex(4))
             stack.callback(pubsub.remove, publisher, subscriber, names)
         pubsub.ensure(publisher, subscriber, names)
-        ours = replace(settings, redis_url=redis.url, port=port)
+        key = settings.admin_key or secrets.token_urlsafe(24)
+        ours = replace(settings, redis_url=redis.url, redis_cluster="no", port=port, topic=names.topic, admin_key=key)
         children = stack.enter_context(Children(logs))
         env = {**broker.env, **_environment(ours)}
         kinds = f"Pub/Sub: {broker.kind}, {names.topic}; Redis: {redis.url}"
@@ -107,8 +108,11 @@ def _environment(settings: Settings) -> dict[str, str]:
     """The settings that differ from this process's own environment."""
     return {
         f"{PREFIX}REDIS_URL": settings.redis_url,
+        f"{PREFIX}REDIS_CLUSTER": settings.redis_cluster,
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}WINDOW_DAYS": str(settings.window_days),
+        f"{PREFIX}TOPIC": settings.topic,
+        f"{PREFIX}ADMIN_KEY": settings.admin_key,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
     }

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from varde.settings import Settings
 
 from . import ops, page, routes
+from .erase import erase
 from .middleware import BODY_BYTES, errors_as_json, observed
 from .parts import PARTS, Clock, NewId, Parts
 from .reader import Connect
@@ -27,6 +28,8 @@ ROUTES: tuple[tuple[str, Handler], ...] = (
     ("/readyz", ops.readyz),
     ("/metrics", ops.metrics),
 )
+WRITES: tuple[tuple[str, Handler], ...] = (("/v1/erase", erase),)
+"""Routes that take POST and no GET."""
 
 
 def now_ms() -> int:
@@ -50,9 +53,21 @@ def create_app(
         async with connect() as app[PARTS].open_store:
             yield
 
-    app.cleanup_ctx.append(store)
+    async def publisher(app: web.Application) -> AsyncIterator[None]:
+        if not settings.topic:
+            yield
+            return
+        from .publish import Publisher  # Google's client costs a second and 40 MB: only where there is a topic
+
+        app[PARTS].publisher = ours = Publisher(settings.topic)
+        yield
+        await ours.close()
+
+    app.cleanup_ctx.extend([store, publisher])
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
+    for path, handler in WRITES:
+        app.router.add_post(path, handler)
     for path in page.FILES:
         app.router.add_get(path, page.handler(path, settings.rankings))
     return app

@@ -1,4 +1,4 @@
-"""The two ways a request fails: the caller's fault (ApiError, an answer) and the store's (StoreError, a fallback)."""
+"""The ways a request fails: an answer (ApiError), Redis (StoreError, a fallback), Pub/Sub (PublishError)."""
 
 from __future__ import annotations
 
@@ -31,3 +31,7 @@ class StoreError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class PublishError(Exception):
+    """Pub/Sub did not take a message, as far as is known. Says why; holds nothing of the message."""

@@ -83,6 +83,9 @@ class Metrics:
         self.failures = Counter(
             "varde_store_failures", "Reads that Redis did not answer as it should.", ["reason"], registry=self.registry
         )
+        self.erasures = Counter(
+            "varde_erasure_requests", "Requests to erase a customer, by result.", ["result"], registry=self.registry
+        )
         self.store_up = Gauge("varde_store_up", "1 if Redis answered this very scrape.", registry=self.registry)
 
     def exposition(self) -> bytes:

@@ -65,7 +65,10 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
             raise ApiError(413, "too_large", f"a request body has at most {BODY_BYTES} bytes")
         return await handler(request)
     except ApiError as error:
-        return json_answer(error.body(), error.status)
+        response = json_answer(error.body(), error.status)
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="varde"'
+        return response
     except web.HTTPMethodNotAllowed as error:
         refused = ApiError(405, "method_not_allowed", f"this route takes {', '.join(sorted(error.allowed_methods))}")
         response = json_answer(refused.body(), 405)

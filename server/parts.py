@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 from aiohttp import web
@@ -23,13 +23,23 @@ NewId = Callable[[], str]
 """A request id: unique, and safe in a header."""
 
 
+class Publishes(Protocol):
+    """What the server needs of publish.Publisher."""
+
+    async def publish(self, data: bytes, /) -> None:
+        """Return when the message is taken; else PublishError."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+
 READS = 64
 """Reads under way at once: fewer than the connections a client opens (redis-py refuses the 101st)."""
 
 
 @dataclass(slots=True)
 class Parts:
-    """Settings, clock, request ids, metrics, and the store while the application runs."""
+    """Settings, clock, request ids, metrics; the store, and the publisher if there is a topic, while the app runs."""
 
     settings: Settings
     clock: Clock
@@ -37,6 +47,7 @@ class Parts:
     metrics: Metrics = field(default_factory=Metrics)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS))
     open_store: Reader | None = None
+    publisher: Publishes | None = None
 
     @property
     def store(self) -> Reader:
