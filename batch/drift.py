@@ -1,17 +1,23 @@
-"""Live counts against the night's, pair by pair. Pure but for `against_store`, which reads one item row at a time."""
+"""Live counts against the night's, pair by pair. Pure but for `against_store`, which reads some item rows at a time."""
 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from varde.pairs import ANY_ITEM, Relation, Universe
+from varde.pairs import Relation, Universe
 
 Cells = Mapping[str, int]
+NOTHING: Cells = {}
 WORST = 10
 """Differences shown per comparison."""
+BLOCK = 256
+"""Rows that are read together."""
+NOW = 10**6
+"""A day that no difference is dated by: live counts of it are those that stand."""
 
 
 class Difference(NamedTuple):
@@ -33,24 +39,44 @@ class Drift:
     """The result of one comparison: every number that either side has was compared.
 
     worst: the largest differences, then by item and other; at most WORST.
+    apart: the sizes of all differences, added up. live, nightly: the sum of the counts on either side.
     """
 
     compared: int
     equal: int
     different: int
     worst: tuple[Difference, ...] = ()
+    apart: int = 0
+    live: int = 0
+    nightly: int = 0
+
+    @property
+    def relative(self) -> float:
+        """`apart` as a part of the night's sum; of 1 when that is nothing."""
+        return self.apart / max(self.nightly, 1)
 
     def figures(self) -> dict[str, Any]:
         """As plain objects, for JSON."""
         worst = [difference._asdict() for difference in self.worst]
-        return {"compared": self.compared, "equal": self.equal, "different": self.different, "worst": worst}
+        return {
+            "compared": self.compared,
+            "equal": self.equal,
+            "different": self.different,
+            "apart": self.apart,
+            "relative": round(self.relative, 6),
+            "live": self.live,
+            "nightly": self.nightly,
+            "worst": worst,
+        }
 
 
 def compare(rows: Iterable[tuple[str, Cells, Cells]], worst: int = WORST) -> Drift:
     """Compare (row item, live cells, nightly cells); a row item comes once. A zero is the same as nothing."""
-    equal = different = 0
+    equal = different = apart = live_sum = nightly_sum = 0
     heap: list[tuple[int, Difference]] = []
     for item, live, nightly in rows:
+        live_sum += sum(live.values())
+        nightly_sum += sum(nightly.values())
         if live == nightly and 0 not in live.values():
             equal += len(live)
             continue
@@ -60,41 +86,50 @@ def compare(rows: Iterable[tuple[str, Cells, Cells]], worst: int = WORST) -> Dri
                 equal += 1 if ours else 0
                 continue
             different += 1
+            apart += abs(ours - theirs)
             difference = Difference(item, other, ours, theirs)
             heapq.heappush(heap, (difference.size, difference))
             if len(heap) > worst:
                 heapq.heappop(heap)
     found = sorted((d for _, d in heap), key=lambda d: (-d.size, d))
-    return Drift(equal + different, equal, different, tuple(found))
+    return Drift(equal + different, equal, different, tuple(found), apart, live_sum, nightly_sum)
 
 
 def matched(
-    nightly: Iterable[tuple[str, Cells]], live: Callable[[str], Cells], live_items: Iterable[str]
+    nightly: Iterable[tuple[str, Cells]], live: Callable[[Sequence[str]], Sequence[Cells]], live_items: Iterable[str]
 ) -> Iterator[tuple[str, Cells, Cells]]:
-    """Rows for `compare`: the night's one after another with the live row of the item, then what only lives."""
+    """Rows for `compare`: the night's with the live rows of their items, some at a time, then what only lives."""
+    rows = _every_row(nightly, live_items)
+    while block := list(itertools.islice(rows, BLOCK)):
+        found = live([item for item, _ in block])
+        for (item, cells), mine in zip(block, found, strict=True):
+            yield item, mine, cells
+
+
+def _every_row(nightly: Iterable[tuple[str, Cells]], live_items: Iterable[str]) -> Iterator[tuple[str, Cells]]:
     done: set[str] = set()
     for item, cells in nightly:
         done.add(item)
-        yield item, live(item), cells
+        yield item, cells
     for item in live_items:
         if item not in done:
             done.add(item)
-            yield item, live(item), {}
+            yield item, NOTHING
 
 
 class LiveCounts(Protocol):
-    """What is asked of varde.store.sync.Store."""
+    """What is asked of varde.store.night.NightStore."""
 
-    def counts(self, relation: int, item: str) -> Mapping[str, int]:
-        """Column item -> customers, exact."""
+    def rows_at(self, relation: int, items: Sequence[str], day: int) -> Sequence[Mapping[str, int]]:
+        """For each item, column item -> customers as it was when the day began."""
         ...
 
     def all_items(self) -> Iterable[str]:
         """Every item that was ever counted."""
         ...
 
-    def supports(self, universe: int, items: Sequence[str]) -> Sequence[int]:
-        """Customers of each item; ANY_ITEM for all customers."""
+    def supports_at(self, where: int, day: int) -> Mapping[str, int]:
+        """Item -> customers as it was when the day began; ANY_ITEM for all customers."""
         ...
 
 
@@ -124,6 +159,7 @@ def against_store(
     store: LiveCounts,
     rows: Callable[[Relation], Iterable[tuple[str, Cells]]],
     supports: Mapping[int, Cells],
+    day: int = NOW,
     tick: Callable[[str], None] = lambda _: None,
 ) -> Summary:
     """Compare a night's result with the live counts.
@@ -132,21 +168,21 @@ def against_store(
         store: the live counts.
         rows: the night's rows of a relation.
         supports: the night's supports: universe -> item -> customers.
+        day: since the epoch; the live counts are those of its beginning. NOW: those of this moment.
         tick: called with what is compared, once a row.
     """
     items = sorted(store.all_items())
     pairs = {}
     for relation in Relation:
 
-        def live(item: str, relation: Relation = relation) -> Cells:
-            tick(relation.label)
-            return store.counts(relation, item)
+        def live(block: Sequence[str], relation: Relation = relation) -> Sequence[Cells]:
+            for _ in block:
+                tick(relation.label)
+            return store.rows_at(relation, block, day)
 
         pairs[relation.label] = compare(matched(rows(relation), live, items))
-    both = {}
-    for universe in Universe:
-        mine = supports.get(universe, {})
-        asked = sorted({ANY_ITEM, *items, *mine})
-        live_supports = dict(zip(asked, store.supports(universe, asked), strict=True))
-        both[universe.name.lower()] = compare([("", live_supports, mine)])
+    both = {
+        universe.name.lower(): compare([("", store.supports_at(universe, day), supports.get(universe, {}))])
+        for universe in Universe
+    }
     return Summary(pairs, both)

@@ -2,6 +2,8 @@
 
 It stores columns and leaves their meaning to the SQL: every copy of a message is a row, events are not chosen by what
 counts, ids are not checked for length. What Segment would not have accepted is skipped and counted by reason.
+
+A delete message becomes a tombstone of our own, without the id: its keyed hash is enough to know the person by.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from varde import ecommerce, timestamps
+from varde import ecommerce, keys, robots, timestamps
 from varde.events import MAX_BYTES, Mapping
 
+from . import tombstones
+from .consents import Columns, Consents
 from .warehouse import Warehouse, segment
 
-ERASURES = "varde.erasure_requests"
-_ERASURES = {"user_id": pa.string(), "time": pa.int64()}
 _CALLS = {"identify": "identifies", "page": "pages", "screen": "screens", "group": "groups", "alias": "aliases"}
 _OLDEST, _NEWEST = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 and 9999: what a TIMESTAMP holds."""
@@ -52,14 +54,25 @@ class Loader:
         warehouse: where the rows go.
         mapping: the shop's names: which events have a table that is read.
         batch_rows: rows held before they are written.
+        secret: VARDE_ID_SECRET, as the stream has it; it names the customers who are erased.
     """
 
-    def __init__(self, warehouse: Warehouse, mapping: Mapping | None = None, batch_rows: int = 50_000) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        mapping: Mapping | None = None,
+        batch_rows: int = 50_000,
+        secret: bytes = b"",
+    ) -> None:
         self.loaded = Loaded()
         self._warehouse = warehouse
-        self._names = ecommerce.names((mapping or Mapping()).custom_events)
+        mapping = mapping or Mapping()
+        self._names = ecommerce.names(mapping.custom_events)
+        self._consent = Consents(mapping.consent, self.loaded.discarded)
         self._batch_rows = batch_rows
+        self._secret = secret
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._consents: dict[str, list[Columns]] = {}
         self._held = 0
 
     def add(self, data: bytes, received_at_ms: int) -> None:
@@ -80,12 +93,17 @@ class Loader:
     def flush(self) -> None:
         """Write what is held."""
         for table, rows in self._rows.items():
-            columns = _ERASURES if table == ERASURES else segment.columns_of(table.partition(".")[2])
+            own = table == tombstones.TABLE
+            columns = dict(tombstones.COLUMNS if own else segment.columns_of(table.partition(".")[2]))
             arrays = [
                 _array(values, type_) for values, type_ in zip(zip(*rows, strict=True), columns.values(), strict=True)
             ]
+            consents = self._consents.get(table, [])
+            for name in sorted(set().union(*consents)):
+                columns[name] = pa.string() if name == segment.CONSENT else pa.bool_()
+                arrays.append(pa.array([row.get(name) for row in consents], columns[name]))
             self.loaded.rows[table] += self._warehouse.load(table, pa.table(arrays, names=list(columns)))
-        self._rows = {}
+        self._rows, self._consents = {}, {}
         self._held = 0
 
     def _add(self, message: dict[str, Any], data: bytes, received_at: int) -> None:
@@ -93,10 +111,11 @@ class Loader:
         if type_ == "delete":
             self._erasure(message, received_at)
         elif type_ == "track":
-            self._track(message, _common(message, data, received_at))
+            common = _common(message, data, received_at)
+            self._track(message, common, self._consent.read(message))
         elif isinstance(type_, str) and type_ in _CALLS:
             common = _common(message, data, received_at)
-            self._put(f"segment.{_CALLS[type_]}", common + _own(type_, message))
+            self._put(f"segment.{_CALLS[type_]}", common + _own(type_, message), self._consent.read(message))
         else:
             reason = "unknown_type"
             raise _SkipError(reason)
@@ -109,18 +128,18 @@ class Loader:
         time, _ = timestamps.event_time(message, received_at)
         if time < timestamps.EARLIEST:  # a person's wish is not dropped for its date
             time = timestamps.received_time(message, received_at)
-        self._put(ERASURES, (user_id, time))
+        self._put(tombstones.TABLE, (keys.customer_key(user_id, None, self._secret), time), {})
 
-    def _track(self, message: dict[str, Any], common: tuple[Any, ...]) -> None:
+    def _track(self, message: dict[str, Any], common: tuple[Any, ...], consent: Columns) -> None:
         event = message.get("event")
         name = event if isinstance(event, str) else ""
         track = (*common, ecommerce.table_name(name), name)
-        self._put("segment.tracks", track)
+        self._put("segment.tracks", track, consent)
         known = self._names.find(name) if name else None
-        if known is None or known[1] is None:
+        if known is None or (known[1] is None and known[0] not in segment.STORED):
             return
         properties = message.get("properties")
-        self._put(f"segment.{ecommerce.table_name(known[0])}", track + self._properties(properties))
+        self._put(f"segment.{ecommerce.table_name(known[0])}", track + self._properties(properties), consent)
 
     def _properties(self, properties: Any) -> tuple[str | None, ...]:
         """Values of segment.PROPERTIES."""
@@ -131,7 +150,7 @@ class Loader:
         if "id" in properties:
             self.loaded.discarded["id"] += 1
         ids = [self._item(properties, name) for name in ("product_id", "sku", "variant")]
-        return (*ids, _text(properties.get("order_id")), _text(properties.get("currency")), _products(properties))
+        return (*ids, self._order_id(properties), _text(properties.get("currency")), _products(properties))
 
     def _item(self, properties: dict[str, Any], name: str) -> str | None:
         # A column of text cannot tell 9.5 or true from the text of it, and neither is an item id: keep them out.
@@ -143,8 +162,16 @@ class Loader:
         self.loaded.discarded[name] += 1
         return None
 
-    def _put(self, table: str, row: tuple[Any, ...]) -> None:
+    def _order_id(self, properties: dict[str, Any]) -> str | None:
+        """`order_id`, else version 1's `orderId`: both have the column order_id."""
+        found = ecommerce.item_id(properties, ("order_id", "orderId"))
+        if found is None and properties.get("order_id") is not None:
+            self.loaded.discarded["order_id"] += 1
+        return found
+
+    def _put(self, table: str, row: tuple[Any, ...], consent: Columns) -> None:
         self._rows.setdefault(table, []).append(row)
+        self._consents.setdefault(table, []).append(consent)
         self._held += 1
 
 
@@ -173,7 +200,8 @@ def _common(message: dict[str, Any], data: bytes, received_at: int) -> tuple[Any
     time, _ = timestamps.event_time(message, received_at)
     loaded = max(received, received_at)
     context = message.get("context")
-    library = context.get("library") if isinstance(context, dict) else None
+    context = context if isinstance(context, dict) else {}
+    library, agent = context.get("library"), context.get("userAgent")
     return (
         _message_id(message, data),
         anonymous_id,
@@ -185,6 +213,7 @@ def _common(message: dict[str, Any], data: bytes, received_at: int) -> tuple[Any
         loaded,
         loaded,
         _text(library.get("name")) if isinstance(library, dict) else None,
+        agent[: robots.LONGEST] if isinstance(agent, str) else None,
     )
 
 

@@ -1,160 +1,58 @@
-"""`varde reconcile`: the night's counts from the warehouse, held against the live ones. It changes nothing yet."""
+"""`varde reconcile`: the nightly job from the command line, on a DuckDB file or on BigQuery."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
 import orjson
 
 from varde import timestamps
-from varde.pairs import ANY_ITEM
-from varde.settings import Settings, SettingsError, from_env
-from varde.store.sync import Store
+from varde.settings import Settings, from_env
+from varde.store.night import NightStore
 
-from . import drift, nightly
-from .warehouse import Warehouse, WarehouseError, segment
+from . import guard, nightly
+from .reconcile import NotAtMidnightError, Outcome, Request, check, reconcile
+from .report import Progress, table
+from .warehouse import Warehouse, WarehouseError
 from .warehouse.duckdb_file import DuckDBWarehouse
 
+if TYPE_CHECKING:
+    from .warehouse.bigquery import BigQueryWarehouse
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run found: the night's result and how the live counts differ from it."""
-
-    night: nightly.Night
-    drift: drift.Summary
-    seconds: float
-
-    def figures(self) -> dict[str, Any]:
-        """The JSON object of the last line; see docs/sql.md."""
-        return {
-            "as_of": self.night.as_of,
-            "window_start": self.night.window_start,
-            "customers": self.night.customers,
-            "items": len(self.night.incidence.items),
-            "pairs_compared": self.drift.pairs_compared,
-            "pairs_different": self.drift.pairs_different,
-            "supports_different": self.drift.supports_different,
-            "pairs": {name: found.figures() for name, found in self.drift.pairs.items()},
-            "supports": {name: found.figures() for name, found in self.drift.supports.items()},
-            "faults": {f"{signal}.{reason}": n for (signal, reason), n in self.night.faults.items()},
-            "rows": self.night.rows_of,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def reconcile(
-    warehouse: Warehouse,
-    store: drift.LiveCounts,
-    settings: Settings,
-    as_of: int | None = None,
-    tick: nightly.Tick = lambda _: None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Outcome:
-    """Count the warehouse at `as_of` and compare.
-
-    Args:
-        warehouse: Segment's tables.
-        store: the live counts.
-        settings: cap, window and item keys; the same as the stream's.
-        as_of: last event time that counts, ms; None takes the newest time of receipt in the warehouse.
-        tick: called with the name of what is being done, often.
-        clock: seconds, for the duration.
-
-    Raises:
-        nightly.UnknownItemKeyError: an item key that the SQL does not know.
-        nightly.NoMessagesError: no `as_of` and an empty warehouse.
-    """
-    start = clock()
-    moment = nightly.newest(warehouse) if as_of is None else as_of
-    night = nightly.build(warehouse, moment, settings.limits, settings.item_keys, tick)
-    found = drift.against_store(store, night.rows, night.supports, tick)
-    return Outcome(night, found, clock() - start)
-
-
-def check(settings: Settings) -> segment.EventTables:
-    """Which tables hold the events of the settings, once it is known that the warehouse can count by them.
-
-    Raises:
-        SettingsError: it cannot; the message begins with the variable's name.
-    """
-    variable = "VARDE_ITEM_KEYS"
-    try:
-        nightly.parameters(0, settings.limits, settings.item_keys)
-        variable = "VARDE_EVENTS"
-        return segment.event_tables(settings.events)
-    except ValueError as error:
-        msg = f"{variable}: {error}"
-        raise SettingsError(msg) from None
+AGREES, DIFFERS, MISUSED, REFUSED = 0, 1, 2, 3
+"""Exit codes: all agrees or was written; counts differ; bad use; the night was not believed."""
 
 
 def run(
-    settings: Settings, warehouse_path: Path, as_of: int | None = None, tick: nightly.Tick = lambda _: None
+    settings: Settings, warehouse_path: Path, request: Request | None = None, tick: nightly.Tick = lambda _: None
 ) -> Outcome:
     """`reconcile` on a DuckDB file and the Redis of the settings; opens and closes both.
 
     Raises:
         SettingsError: the warehouse cannot count by these settings.
         WarehouseError: the file cannot be opened.
-        nightly.NoMessagesError: no `as_of` and an empty warehouse.
+        nightly.NoMessagesError: an empty warehouse.
+        NotAtMidnightError: the moment cannot be written.
     """
     tables = check(settings)
-    with DuckDBWarehouse(warehouse_path, tables) as warehouse, closing(Store.from_settings(settings)) as store:
-        return reconcile(warehouse, store, settings, as_of, tick)
+    with DuckDBWarehouse(warehouse_path, tables) as warehouse, closing(NightStore.from_settings(settings)) as store:
+        return reconcile(warehouse, store, settings, request or Request(), tick)
 
 
-def table(outcome: Outcome) -> str:
-    """The comparison for people: one line per relation and universe, then the largest differences."""
-    lines = [f"{'':16}{'compared':>12}{'equal':>12}{'different':>12}"]
-    both = [*outcome.drift.pairs.items(), *((f"support {n}", d) for n, d in outcome.drift.supports.items())]
-    lines += [f"{name:16}{d.compared:>12,}{d.equal:>12,}{d.different:>12,}" for name, d in both]
-    for name, found in both:
-        lines += [
-            f"  {name}: {_shown(worst)}: live {worst.live:,}, nightly {worst.nightly:,}" for worst in found.worst[:3]
-        ]
-    lines += [f"  {signal} messages, {reason}: {n:,}" for (signal, reason), n in outcome.night.faults.items()]
-    return "\n".join(lines)
+def instant(text: str) -> int:
+    """A time on the command line, ISO 8601 or ms since the epoch, in ms.
 
-
-def _shown(difference: drift.Difference) -> str:
-    """Ids as JSON text, so that a hostile one does not reach the terminal as it is."""
-    other = "customers" if difference.other == ANY_ITEM else orjson.dumps(difference.other).decode()
-    return f"{orjson.dumps(difference.item).decode()} {other}" if difference.item else other
-
-
-class Progress:
-    """Says what is being done: one changing line on a terminal, a line for each new step elsewhere."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._step = ""
-        self._times = 0
-
-    def __call__(self, step: str) -> None:
-        """Note one more unit of a step."""
-        self._times = self._times + 1 if step == self._step else 1
-        fresh, self._step = step != self._step, step
-        if self._out.isatty() and (fresh or self._times % 100 == 0):
-            self._out.write(f"\r\x1b[K{step} {self._times:,}")
-        elif fresh:
-            self._out.write(f"{step}\n")
-        self._out.flush()
-
-    def done(self) -> None:
-        """Clear the line."""
-        if self._out.isatty():
-            self._out.write("\r\x1b[K")
-            self._out.flush()
-
-
-def _moment(text: str) -> int:
+    Raises:
+        argparse.ArgumentTypeError: it is neither.
+    """
     moment = timestamps.read(text)
     if moment is None:
         msg = f"not a time: {text!r}"
@@ -162,20 +60,88 @@ def _moment(text: str) -> int:
     return moment
 
 
+def warehouse_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a warehouse."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--warehouse", type=Path, metavar="FILE", help="DuckDB file")
+    which.add_argument("--bigquery", metavar="PROJECT", help="BigQuery; the project that is billed for the jobs")
+    parser.add_argument("--segment", metavar="PROJECT.DATASET", help="where Segment writes (with --bigquery)")
+    parser.add_argument("--varde", metavar="PROJECT.DATASET", help="our own dataset (with --bigquery)")
+    parser.add_argument("--max-bytes", type=int, metavar="N", help="refuse a query that would be billed for more bytes")
+
+
+@contextmanager
+def opened(given: argparse.Namespace, settings: Settings) -> Iterator[Warehouse]:
+    """The warehouse that `warehouse_arguments` name.
+
+    Raises:
+        SettingsError: the warehouse cannot count by these settings.
+        WarehouseError: it cannot be opened.
+    """
+    tables = check(settings)
+    if given.bigquery is None:
+        if not given.warehouse.exists():
+            msg = "no such file"
+            raise WarehouseError(msg)
+        with DuckDBWarehouse(given.warehouse, tables) as warehouse:
+            yield warehouse
+        return
+    if not given.segment or not given.varde:
+        msg = "--bigquery needs --segment and --varde, each as project.dataset"
+        raise WarehouseError(msg)
+    # Imported here: Google's client takes a second to import, and a DuckDB file does not need it.
+    from .warehouse.bigquery import BigQueryWarehouse
+    from .warehouse.bigquery_options import Options, Places, connect
+
+    places, options = Places(given.segment, given.varde), Options(maximum_bytes_billed=given.max_bytes)
+    with BigQueryWarehouse(connect(given.bigquery), places, uuid.uuid4().hex, tables, options) as bigquery:
+        sys.stderr.write(f"BigQuery will read about {_estimate(bigquery, settings) / 1e9:,.2f} GB\n")
+        yield bigquery
+
+
+def _estimate(bigquery: BigQueryWarehouse, settings: Settings) -> int:
+    """Bytes that the queries of a night will read, as far as their tables are there: at first, Segment's."""
+    plan = nightly.plan(nightly.newest(bigquery), settings.limits, settings.mapping)
+    total = 0
+    for step in nightly.STEPS:
+        if step not in nightly.DECIDED:
+            with suppress(WarehouseError):
+                total += bigquery.dry_run(step, plan.parameters)
+    return total
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="varde reconcile",
-        description="Count the warehouse's messages anew and compare with the live counts, pair by pair. The last line "
-        "is one JSON object; the exit code is 0 when all pairs agree and 1 when any differs.",
+        description="Count the warehouse's messages anew and compare with the live counts, pair by pair; with --apply, "
+        "put the result in place while stream and server go on. The last line is one JSON object. Exit codes: 0 all "
+        "agrees, or was written; 1 counts differ; 2 bad use; 3 refused.",
     )
-    parser.add_argument("--warehouse", type=Path, required=True, metavar="FILE", help="DuckDB file to read")
+    warehouse_arguments(parser)
     parser.add_argument(
         "--as-of",
-        type=_moment,
+        type=instant,
         metavar="TIME",
-        help="last event time that counts, ISO 8601 or ms since the epoch (default: newest message in the warehouse)",
+        help="last event time that counts, ISO 8601 or ms since the epoch (default: the last moment of the newest day "
+        "that the warehouse has whole, by its newest message less an hour)",
     )
+    parser.add_argument("--apply", action="store_true", help="write the result")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted --apply stopped")
+    parser.add_argument("--force", action="store_true", help="write in spite of a refusal")
+    fields = {field.name: field.default for field in dataclasses.fields(guard.Thresholds)}
+    for option, name, help_ in (
+        ("--max-drop", "max_drop", "refuse when a sum of counts would fall by more than this part"),
+        ("--max-growth", "max_growth", "refuse when a sum of counts would rise by more than this part"),
+        ("--max-stale-hours", "max_stale_hours", "refuse when the newest message is older"),
+        ("--max-faulty", "max_faulty", "refuse when more than this part of a signal's messages cannot be read"),
+    ):
+        parser.add_argument(option, dest=name, type=float, default=fields[name], help=f"{help_} [{fields[name]}]")
     return parser
+
+
+def _request(given: argparse.Namespace) -> Request:
+    thresholds = guard.Thresholds(given.max_drop, given.max_growth, given.max_stale_hours, given.max_faulty)
+    return Request(given.as_of, given.apply, given.resume, given.force, thresholds)
 
 
 def command(argv: Sequence[str]) -> int:
@@ -187,15 +153,17 @@ def command(argv: Sequence[str]) -> int:
     given = _arguments().parse_args(argv)
     settings = from_env(os.environ)
     progress = Progress(sys.stderr)
-    if not given.warehouse.exists():
-        sys.stderr.write(f"varde reconcile: no such file: {given.warehouse}\n")
-        return 2
     try:
-        outcome = run(settings, given.warehouse, given.as_of, progress)
-    except (nightly.NoMessagesError, WarehouseError) as error:
-        sys.stderr.write(f"varde reconcile: {given.warehouse}: {error}\n")
-        return 2
+        with opened(given, settings) as warehouse, closing(NightStore.from_settings(settings)) as store:
+            outcome = reconcile(warehouse, store, settings, _request(given), progress)
+    except (nightly.NoMessagesError, NotAtMidnightError, WarehouseError) as error:
+        sys.stderr.write(f"varde reconcile: {given.warehouse or given.bigquery}: {error}\n")
+        return MISUSED
     finally:
         progress.done()
     sys.stdout.write(f"{table(outcome)}\n{orjson.dumps(outcome.figures()).decode()}\n")
-    return 1 if outcome.drift.pairs_different or outcome.drift.supports_different else 0
+    if outcome.applied is not None:
+        return AGREES
+    if outcome.refusals:
+        return REFUSED
+    return DIFFERS if outcome.drift.pairs_different or outcome.drift.supports_different else AGREES

@@ -1,19 +1,44 @@
-"""The night's result: the SQL steps one after another, each replacing its table, then the counts from the histories."""
+"""The night's result: the steps one after another, each replacing its table, then the counts from the histories."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+from varde import keys, robots
 from varde.counts import Cells
+from varde.events import Mapping
 from varde.history import Limits, Signal
+from varde.orders import ORDERS_PER_ITEM
 from varde.pairs import ANY_ITEM, Relation, Universe
 
-from . import count
+from . import count, tombstones
 from .warehouse import Parameters, Warehouse
 
-STEPS = ("messages", "interactions", "identity", "erasures", "histories", "supports", "faults")
-"""The queries in order; each reads only Segment's tables and the tables of the steps before it."""
+STEPS = (
+    "robots",
+    "messages",
+    "interactions",
+    "withdrawals",
+    "identity",
+    "deeds",
+    "erasures",
+    "forgotten",
+    "order_returns",
+    "order_lines",
+    "histories",
+    "supports",
+    "faults",
+)
+"""The steps in order: queries and DECIDED. Each reads only Segment's tables and those of the steps before it."""
+
+NAMED = ("erasures", "forgotten")
+"""Tables that say by their ids who is forgotten. They are gone when the steps are done."""
+
+RETURN = 3
+"""Stands for a return where the SQL has a signal."""
 
 ITEM_KEYS = frozenset({"product_id", "sku", "id", "variant"})
 """Product fields that the SQL knows."""
@@ -32,13 +57,23 @@ class UnknownItemKeyError(ValueError):
     """A product field in the settings that the SQL does not read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the steps of one night go by: the parameters of the queries, whether robots count, and VARDE_ID_SECRET."""
+
+    as_of: int
+    parameters: Parameters
+    count_robots: bool
+    secret: bytes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Night:
     """What the warehouse says at `as_of`.
 
     as_of, window_start: last and first event time that counts, ms.
     supports: universe -> item -> customers; ANY_ITEM holds the number of customers.
-    faults: (signal name, reason) -> messages.
+    faults: (signal name or `return`, reason) -> messages.
     rows_of: table -> rows, of every step.
     """
 
@@ -59,23 +94,36 @@ class Night:
         return count.rows(self.incidence, relation)
 
 
-def parameters(as_of: int, limits: Limits, item_keys: Iterable[str]) -> Parameters:
-    """The parameters of all steps.
+def plan(as_of: int, limits: Limits, mapping: Mapping, secret: bytes = b"") -> Plan:
+    """What the steps go by.
+
+    Args:
+        as_of: last event time that counts, ms.
+        limits: cap and window.
+        mapping: the item keys and whether robots count; the rest of it is in the warehouse's EventTables.
+        secret: VARDE_ID_SECRET.
 
     Raises:
         UnknownItemKeyError: an item key that the SQL does not know.
     """
-    keys = list(dict.fromkeys(item_keys))
-    if unknown := [key for key in keys if key not in ITEM_KEYS]:
+    item_keys = list(dict.fromkeys(mapping.item_keys))
+    if unknown := [key for key in item_keys if key not in ITEM_KEYS]:
         msg = f"the warehouse reads the product fields {', '.join(sorted(ITEM_KEYS))}, not {', '.join(unknown)}"
         raise UnknownItemKeyError(msg)
-    return {
+    given: Parameters = {
         "as_of": as_of,
-        "window_start": limits.window_start(as_of),
+        "window_start": window_start(as_of, limits),
         "cap": limits.cap,
-        "item_keys": keys,
+        "item_keys": item_keys,
         "links_since": ALL_TIME,
+        "orders_per_item": ORDERS_PER_ITEM,
     }
+    return Plan(as_of, given, mapping.robots, secret)
+
+
+def window_start(as_of: int, limits: Limits) -> int:
+    """The first event time that counts: the window is that of the moment after `as_of`, which may begin a day."""
+    return limits.window_start(as_of + 1)
 
 
 def newest(warehouse: Warehouse) -> int:
@@ -91,26 +139,71 @@ def newest(warehouse: Warehouse) -> int:
     return int(found)
 
 
+def run(warehouse: Warehouse, given: Plan, tick: Tick = lambda _: None) -> dict[str, int]:
+    """All steps; table -> rows. A repetition gives the same."""
+    rows_of: dict[str, int] = {}
+    try:
+        for step in STEPS:
+            tick(step)
+            rows_of[step] = take(warehouse, step, given)
+    finally:
+        for table in NAMED:
+            warehouse.drop(f"varde.{table}")
+    return rows_of
+
+
+def take(warehouse: Warehouse, step: str, given: Plan) -> int:
+    """One step: replace its table; the number of rows."""
+    if step in DECIDED:
+        return warehouse.replace(f"varde.{step}", DECIDED[step](warehouse, given))
+    return warehouse.materialize(step, given.parameters)
+
+
+def _robots(warehouse: Warehouse, given: Plan) -> pa.Table:
+    """The user agents in the warehouse that are robots'; none where robots count."""
+    found: list[str] = []
+    if not given.count_robots:
+        sent = warehouse.query("user_agents", given.parameters)["user_agent"].to_pylist()
+        found = sorted(agent for agent in sent if robots.is_robot(agent[: robots.LONGEST]))
+    return pa.table({"user_agent": pa.array(found, pa.string())})
+
+
+def _erasures(warehouse: Warehouse, given: Plan) -> pa.Table:
+    """The users of the window who have a tombstone: it has only their hash, so every user is asked."""
+    erased = tombstones.latest(warehouse, given.as_of)
+    users: dict[str, int] = {}
+    for user in warehouse.query("users", given.parameters)["user_id"].to_pylist() if erased else ():
+        at = erased.get(keys.customer_key(user, None, given.secret))
+        if at is not None:
+            users[user] = at
+    return pa.table({"user_id": pa.array(users.keys(), pa.string()), "time": pa.array(users.values(), pa.int64())})
+
+
+DECIDED: dict[str, Callable[[Warehouse, Plan], pa.Table]] = {"robots": _robots, "erasures": _erasures}
+"""Steps that SQL cannot do: what they decide becomes a table that the queries join."""
+
+
 def build(
-    warehouse: Warehouse, as_of: int, limits: Limits, item_keys: Iterable[str], tick: Tick = lambda _: None
+    warehouse: Warehouse,
+    as_of: int,
+    limits: Limits,
+    mapping: Mapping,
+    secret: bytes = b"",
+    tick: Tick = lambda _: None,
 ) -> Night:
-    """Run the steps for one `as_of`; a repetition gives the same.
+    """Run the steps for one `as_of` and count; a repetition gives the same. Arguments as for `plan`.
 
     Raises:
         UnknownItemKeyError: an item key that the SQL does not know.
     """
-    given = parameters(as_of, limits, item_keys)
-    rows_of: dict[str, int] = {}
-    for step in STEPS:
-        tick(step)
-        rows_of[step] = warehouse.materialize(step, given)
+    rows_of = run(warehouse, plan(as_of, limits, mapping, secret), tick)
     supports: dict[int, Cells] = {}
     for row in warehouse.read("varde.supports").to_pylist():
         supports.setdefault(row["universe"], {})[row["item"]] = row["customers"]
+    names = {RETURN: "return"} | {int(signal): signal.name.lower() for signal in Signal}
     faults = {
-        (Signal(row["signal"]).name.lower(), row["reason"]): row["messages"]
-        for row in warehouse.read("varde.faults").to_pylist()
+        (names[row["signal"]], row["reason"]): row["messages"] for row in warehouse.read("varde.faults").to_pylist()
     }
     tick("pairs")
     who = count.incidence(warehouse.read("varde.histories"))
-    return Night(as_of, limits.window_start(as_of), who, supports, dict(sorted(faults.items())), rows_of)
+    return Night(as_of, window_start(as_of, limits), who, supports, dict(sorted(faults.items())), rows_of)

@@ -1,47 +1,36 @@
--- Grain: one row a signal and reason: how many messages inside the window were read only in part or not at all.
+-- Grain: one row a signal and reason: how many messages inside the window did not count, each by its first reason.
 -- Parameters: none.
--- Source: varde.messages, varde.interactions.
--- Reasons: `no_customer` (neither id), `id_too_long` (an id over 256 bytes), `products_missing` (a purchase without the
+-- Source: varde.messages, varde.interactions, varde.robots.
+-- Reasons: `robot`, `no_consent` (these two are no faults of the shop's), `no_customer` (neither id), `id_too_long` (an id
+--   over 256 bytes), `no_order_id` (a return that does not say of what), `products_missing` (a purchase without the
 --   text), `products_malformed` (the text is no JSON array, for one because it was cut), `no_item` (none of these, and
---   no product with a usable id).
+--   no product with a usable id). Signal 3 is a return.
 WITH
   with_items AS (
     SELECT DISTINCT signal, message_id
     FROM varde.interactions
   ),
-  found AS (
+  judged AS (
     SELECT
       m.signal,
-      m.user_id IS NULL AND m.anonymous_id IS NULL AS no_customer,
-      COALESCE(BYTE_LENGTH(m.user_id), 0) > 256 OR COALESCE(BYTE_LENGTH(m.anonymous_id), 0) > 256 AS id_too_long,
-      m.signal = 2 AND m.products IS NULL AS products_missing,
-      m.products IS NOT NULL AND JSON_QUERY_ARRAY(m.products) IS NULL AS products_malformed,
-      i.signal IS NULL AS no_item
+      CASE
+        WHEN r.user_agent IS NOT NULL THEN 'robot'
+        WHEN NOT m.consent_given THEN 'no_consent'
+        WHEN m.user_id IS NULL AND m.anonymous_id IS NULL THEN 'no_customer'
+        WHEN COALESCE(BYTE_LENGTH(m.user_id), 0) > 256 THEN 'id_too_long'
+        WHEN COALESCE(BYTE_LENGTH(m.anonymous_id), 0) > 256 THEN 'id_too_long'
+        WHEN m.signal = 3 AND m.order_id IS NULL THEN 'no_order_id'
+        WHEN m.signal = 2 AND m.products IS NULL THEN 'products_missing'
+        WHEN m.products IS NOT NULL AND JSON_QUERY_ARRAY(m.products) IS NULL THEN 'products_malformed'
+        WHEN i.signal IS NULL THEN 'no_item'
+      END AS reason
     FROM varde.messages AS m
     LEFT JOIN with_items AS i
       ON i.signal = m.signal AND COALESCE(i.message_id, '') = COALESCE(m.message_id, '')
+    LEFT JOIN varde.robots AS r
+      ON m.user_agent = r.user_agent
   )
-SELECT signal, 'no_customer' AS reason, COUNT(*) AS messages
-FROM found
-WHERE no_customer
-GROUP BY signal
-UNION ALL
-SELECT signal, 'id_too_long' AS reason, COUNT(*) AS messages
-FROM found
-WHERE id_too_long
-GROUP BY signal
-UNION ALL
-SELECT signal, 'products_missing' AS reason, COUNT(*) AS messages
-FROM found
-WHERE products_missing
-GROUP BY signal
-UNION ALL
-SELECT signal, 'products_malformed' AS reason, COUNT(*) AS messages
-FROM found
-WHERE products_malformed
-GROUP BY signal
-UNION ALL
-SELECT signal, 'no_item' AS reason, COUNT(*) AS messages
-FROM found
-WHERE no_item AND NOT (no_customer OR id_too_long OR products_missing OR products_malformed)
-GROUP BY signal
+SELECT signal, reason, COUNT(*) AS messages
+FROM judged
+WHERE reason IS NOT NULL
+GROUP BY signal, reason

@@ -41,6 +41,14 @@ class Warehouse(Protocol):
         """Append rows to a table named `dataset.table`; table and columns come into being with their first rows."""
         ...
 
+    def replace(self, table: str, rows: pa.Table) -> int:
+        """Replace a table named `dataset.table` by these rows, at once or not at all; the number of rows."""
+        ...
+
+    def drop(self, table: str) -> None:
+        """Let a table named `dataset.table` be gone, with its rows; nothing when there is no such table."""
+        ...
+
     def columns(self, table: str) -> frozenset[str]:
         """Columns of a table named `dataset.table`; none when there is no such table."""
         ...

@@ -6,13 +6,13 @@ A file belongs to one process at a time (DuckDB refuses a second, even to read),
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 
 from . import Parameter, Parameters, WarehouseError, queries, source
 from .dialect import to_duckdb
@@ -91,6 +91,19 @@ class DuckDBWarehouse:
             self._connection.unregister("incoming")
         return int(rows.num_rows)
 
+    def replace(self, table: str, rows: pa.Table) -> int:
+        """See Warehouse.replace."""
+        self._connection.register("incoming", rows)
+        try:
+            self._run(f"CREATE OR REPLACE TABLE {_quoted(table)} AS SELECT * FROM incoming")  # noqa: S608 - quoted
+        finally:
+            self._connection.unregister("incoming")
+        return int(rows.num_rows)
+
+    def drop(self, table: str) -> None:
+        """See Warehouse.drop."""
+        self._run(f"DROP TABLE IF EXISTS {_quoted(table)}")
+
     def columns(self, table: str) -> frozenset[str]:
         """See Warehouse.columns."""
         dataset, _, name = table.partition(".")
@@ -105,16 +118,12 @@ class DuckDBWarehouse:
         self._connection.close()
 
     def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
-        tree = queries.parse(queries.text(name))
-        self._complete(tree)
-        fitted = source.fit(tree, lambda table: self.columns(f"{source.DATASET}.{table}"), self._tables)
-        given = {used: parameters[used] for used in sorted(queries.parameters(fitted))}
-        return to_duckdb(fitted), given
-
-    def _complete(self, tree: exp.Expr) -> None:
-        """Our own table that is written by loading is there even when nothing was loaded."""
-        if any(table.name == "erasure_requests" for table in tree.find_all(exp.Table)):
-            self._run("CREATE TABLE IF NOT EXISTS varde.erasure_requests (user_id VARCHAR, time BIGINT)")
+        found = _own(name)
+        if found is None:
+            tree = queries.parse(queries.text(name))
+            fitted = source.fit(tree, lambda table: self.columns(f"{source.DATASET}.{table}"), self._tables)
+            found = to_duckdb(fitted), queries.parameters(fitted)
+        return found[0], {used: parameters[used] for used in sorted(found[1])}
 
     def _count(self, target: str) -> int:
         ((rows,),) = self._run(f"SELECT COUNT(*) FROM {target}")  # noqa: S608 - quoted
@@ -124,6 +133,13 @@ class DuckDBWarehouse:
         """Execute and fetch to the end: DuckDB takes no further statement before."""
         found: list[tuple[Any, ...]] = self._connection.execute(sql, given).fetchall()
         return found
+
+
+@cache
+def _own(name: str) -> tuple[str, frozenset[str]] | None:
+    """DuckDB's text and the parameters of a query on our own tables alone, to which nothing has to be fitted."""
+    tree = queries.parse(queries.text(name))
+    return None if source.sources(tree) else (to_duckdb(tree), queries.parameters(tree))
 
 
 def _quoted(name: str) -> str:

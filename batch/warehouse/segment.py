@@ -2,16 +2,20 @@
 
 Source: Segment's documentation, "Warehouse schemas" and "BigQuery": one dataset a source, a table for each kind of
 call, `tracks`, and one table per event that repeats the columns of `tracks` with one column per property. Properties
-with the name of a column of Segment's own (`id`, `user_id`, …) are discarded; arrays are stored as their JSON text.
+with the name of a column of Segment's own (`id`, `user_id`, …) are discarded; arrays are stored as their JSON text;
+objects are flattened, so that a consent category has a column of its own. Names become snake_case (go-snakecase).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from varde.ecommerce import COUNTED, table_name
+from varde import consent
+from varde.ecommerce import COUNTED, RETURNED, table_name
 from varde.history import Signal
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -27,6 +31,7 @@ _COMMON = {
     "loaded_at": TIMESTAMP,
     "uuid_ts": TIMESTAMP,
     "context_library_name": pa.string(),
+    "context_user_agent": pa.string(),
 }
 _TRACK = _COMMON | {"event": pa.string(), "event_text": pa.string()}
 
@@ -48,16 +53,53 @@ CALL_TABLES: Mapping[str, Mapping[str, pa.DataType]] = {
 
 STANDARD = {Signal.VIEW: "product_viewed", Signal.CART: "product_added", Signal.PURCHASE: "order_completed"}
 """The table that a query names for a signal."""
+RETURNS = "order_refunded"
+"""The table that a query names for refunds and cancellations."""
+STORED = RETURNED | {consent.CHANGED}
+"""Standard events that have no signal and a table that is read."""
 
-EventTables = Mapping[str, tuple[str, ...]]
-"""Table that a query names -> tables whose rows mean the same."""
+CONSENT = "context_consent"
+"""Begins the name of every column that holds a part of the consent object. The column of just this name is our loader's
+alone: it says that there was a consent object in which no category could be read."""
+CONSENT_GIVEN = "consent_given"
+"""A column that queries read and no table has: what the consent columns come to (varde.batch.warehouse.source)."""
+VIRTUAL: Mapping[str, pa.DataType] = {CONSENT_GIVEN: pa.bool_()}
+"""Columns that no table has."""
 
 
-def event_tables(custom_events: tuple[tuple[str, Signal], ...] = ()) -> EventTables:
-    """Which tables hold views, carts and purchases: of the standard events, their older names and a shop's own.
+def consent_column(category: str) -> str | None:
+    """The column of a consent category; None for a name without a Latin letter or digit, which cannot have one."""
+    words = re.findall(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+", category)
+    return "_".join([CONSENT, "category_preferences", *words]).lower() if words else None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTables:
+    """How a shop's tables are read.
+
+    names: table that a query names -> tables whose rows mean the same; a table that is not in it stands for itself.
+    consent: columns of the categories that a person must have agreed to; without any, everything is granted.
+    consent_default: whether a message that says nothing about consent has it.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    consent: tuple[str, ...] = ()
+    consent_default: bool = True
+
+
+def event_tables(
+    custom_events: tuple[tuple[str, Signal], ...] = (), consent: tuple[str, ...] = (), consent_default: bool = True
+) -> EventTables:
+    """Which tables hold views, carts, purchases and returns: of standard events, their older names and a shop's own.
+
+    Args:
+        custom_events: a shop's own event names and their signals.
+        consent: names of the required consent categories.
+        consent_default: whether a message that says nothing about consent has it.
 
     Raises:
         ValueError: two events of different signals would share a table.
+        CategoryError: a category cannot have a column, or not one of its own.
     """
     signals = {table_name(name): signal for name, signal in COUNTED.items()}
     own: dict[str, Signal] = {}
@@ -67,9 +109,25 @@ def event_tables(custom_events: tuple[tuple[str, Signal], ...] = ()) -> EventTab
             msg = f"event {name!r}: its table {table!r} cannot be told from another event's"
             raise ValueError(msg)
     signals |= own
-    return {
+    names = {
         table: tuple(name for name, found in signals.items() if found == signal) for signal, table in STANDARD.items()
     }
+    names[RETURNS] = tuple(table for table in sorted(map(table_name, RETURNED)) if table not in own)
+    return EventTables(names, _consent_columns(consent), consent_default)
+
+
+class CategoryError(ValueError):
+    """Consent categories that the warehouse cannot tell apart."""
+
+
+def _consent_columns(categories: tuple[str, ...]) -> tuple[str, ...]:
+    columns: dict[str, str] = {}
+    for category in categories:
+        column = consent_column(category)
+        if column is None or columns.setdefault(column, category) != category:
+            msg = f"category {category!r}: its column {column or ''!r} cannot be told from another category's"
+            raise CategoryError(msg)
+    return tuple(columns)
 
 
 def columns_of(table: str) -> Mapping[str, pa.DataType]:

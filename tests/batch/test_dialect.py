@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from varde.batch.warehouse import queries, source
 from varde.batch.warehouse.dialect import to_duckdb
-from varde.batch.warehouse.segment import event_tables
+from varde.batch.warehouse.segment import CategoryError, EventTables, consent_column, event_tables
 
 
 @pytest.fixture
@@ -83,10 +83,9 @@ def test_an_array_parameter_by_offset(connection: Any) -> None:
 
 
 def test_a_name_from_outside_stays_a_name() -> None:
-    tables = event_tables()
     hostile = 'x` UNION ALL SELECT 1; "'
     tree = queries.parse("SELECT t.id AS id FROM segment.product_viewed AS t WHERE TRUE")
-    fitted = source.fit(tree, lambda name: frozenset({"id"}), {**tables, "product_viewed": (hostile,)})
+    fitted = source.fit(tree, lambda name: frozenset({"id"}), EventTables({"product_viewed": (hostile,)}))
     (table,) = list(queries.parse(fitted.sql("bigquery")).find_all(exp.Table))
     assert table.name == hostile
 
@@ -97,3 +96,67 @@ def test_a_missing_column_is_null_and_keeps_its_name(connection: Any) -> None:
     fitted = source.fit(tree, lambda name: frozenset({"id"}), event_tables())
     assert fitted.named_selects == ["id", "user_id", "time"]
     assert connection.execute(to_duckdb(fitted)).fetchall() == [("m", None, None)]
+
+
+PREFERENCE = "context_consent_category_preferences"
+
+
+@pytest.mark.parametrize("default", [True, False])
+@pytest.mark.parametrize(
+    ("said", "granted"),
+    [
+        ({}, None),
+        ({"context_consent": "{}"}, False),
+        ({f"{PREFERENCE}_other": True}, False),
+        ({f"{PREFERENCE}_ads": True}, False),
+        ({f"{PREFERENCE}_ads": True, f"{PREFERENCE}_data_sharing": None}, False),
+        ({f"{PREFERENCE}_ads": True, f"{PREFERENCE}_data_sharing": False}, False),
+        ({f"{PREFERENCE}_ads": True, f"{PREFERENCE}_data_sharing": True}, True),
+        ({f"{PREFERENCE}_ads": "true", f"{PREFERENCE}_data_sharing": "no"}, False),
+        ({"context_consenting": True}, None),
+    ],
+)
+def test_consent_given(connection: Any, said: dict[str, Any], granted: bool | None, default: bool) -> None:
+    """Granted when all required categories are; None stands for the default. What nobody has sent has no column."""
+    values = ", ".join(
+        f"{value!r} AS {name}" if value is not None else f"NULL::BOOL AS {name}" for name, value in said.items()
+    )
+    connection.execute(
+        f"CREATE SCHEMA segment; CREATE TABLE segment.tracks AS SELECT 'm' AS id{', ' * bool(said)}{values}"
+    )
+    tree = queries.parse("SELECT t.consent_given, NOT t.consent_given AS refused FROM segment.tracks AS t WHERE TRUE")
+    tables = event_tables(consent=("Ads", "DataSharing"), consent_default=default)
+    sql = to_duckdb(source.fit(tree, lambda name: frozenset({"id", *said}), tables))
+    expected = default if granted is None else granted
+    assert connection.execute(sql).fetchall() == [(expected, not expected)]
+    everything = to_duckdb(source.fit(tree, lambda name: frozenset({"id", *said}), event_tables()))
+    assert connection.execute(everything).fetchall() == [(True, False)]
+
+
+def test_consent_of_a_table_that_is_not_there_is_a_boolean(connection: Any) -> None:
+    tree = queries.parse(
+        "SELECT t.consent_given FROM segment.pages AS t WHERE TRUE UNION ALL SELECT TRUE AS consent_given"
+    )
+    assert connection.execute(to_duckdb(source.fit(tree, lambda _: frozenset(), event_tables()))).fetchall() == [
+        (True,)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("category", "column"),
+    [
+        ("Advertising", "advertising"), ("DataSharing", "data_sharing"), ("C0001", "c0001"),
+        ("data sharing", "data_sharing"), ("HTTPServer", "httpserver"), ("a1B2c", "a1_b2c"), ("x-Y", "x_y"),
+    ],
+)  # fmt: skip
+def test_names_of_consent_columns(category: str, column: str) -> None:
+    """As go-snakecase, which Segment names as its own, and as seen in queries on Segment's tables."""
+    assert consent_column(category) == f"context_consent_category_preferences_{column}"
+
+
+def test_categories_that_no_column_can_tell_apart() -> None:
+    assert consent_column("同意") is None
+    for categories in (("同意",), ("Data Sharing", "DataSharing")):
+        with pytest.raises(CategoryError, match=categories[-1]):
+            event_tables(consent=categories)
+    assert len(event_tables(consent=("Ads", "Ads")).consent) == 1

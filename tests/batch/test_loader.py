@@ -8,18 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varde.batch.loader import ERASURES, Loader
+from varde.batch.consents import CATEGORIES
+from varde.batch.loader import Loader
+from varde.batch.tombstones import TABLE as ERASURES
 from varde.batch.warehouse import segment
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.events import MAX_BYTES, Mapping
 from varde.history import Signal
+from varde.keys import customer_key
 
 NOW = 1_767_225_600_000
+SECRET = b"of this test"
 
 
 def loaded(*messages: Any, mapping: Mapping | None = None) -> tuple[Loader, DuckDBWarehouse]:
     warehouse = DuckDBWarehouse(threads=1)
-    loader = Loader(warehouse, mapping)
+    loader = Loader(warehouse, mapping, secret=SECRET)
     for message in messages:
         loader.add(message if isinstance(message, bytes) else orjson.dumps(message), NOW)
     loader.flush()
@@ -35,7 +39,7 @@ def test_columns_of_a_track() -> None:
         "type": "track", "event": "Order Completed", "messageId": "m1", "userId": 12, "anonymousId": "a",
         "originalTimestamp": "2025-12-31T23:00:00Z", "sentAt": "2025-12-31T23:00:01.5Z",
         "receivedAt": "2025-12-31T23:59:59Z", "timestamp": "2025-12-31T23:59:57.500Z",
-        "context": {"library": {"name": "analytics.js"}, "ip": "192.0.2.1"},
+        "context": {"library": {"name": "analytics.js"}, "ip": "192.0.2.1", "userAgent": "Firefox"},
         "properties": {"order_id": 7, "currency": "SEK", "id": "x", "products": [{"product_id": "å"}, {"sku": 8}]},
     }  # fmt: skip
     loader, warehouse = loaded(said)
@@ -47,7 +51,8 @@ def test_columns_of_a_track() -> None:
         "sent_at": datetime(2025, 12, 31, 23, 0, 1, 500_000, UTC),
         "received_at": datetime(2025, 12, 31, 23, 59, 59, 0, UTC),
         "loaded_at": datetime(2026, 1, 1, tzinfo=UTC), "uuid_ts": datetime(2026, 1, 1, tzinfo=UTC),
-        "context_library_name": "analytics.js", "product_id": None, "sku": None, "variant": None,
+        "context_library_name": "analytics.js", "context_user_agent": "Firefox", "product_id": None, "sku": None,
+        "variant": None,
         "order_id": "7", "currency": "SEK", "products": '[{"product_id":"å"},{"sku":8}]',
     }  # fmt: skip
     assert "192.0.2.1" not in str(rows(warehouse, "segment.tracks"))
@@ -73,7 +78,7 @@ def test_which_tables() -> None:
     }  # fmt: skip
     assert rows(warehouse, "segment.aliases")[0]["previous_id"] == "b"
     assert rows(warehouse, "segment.pages")[0]["name"] == "5"
-    assert rows(warehouse, ERASURES) == [{"user_id": "u", "time": NOW}]
+    assert rows(warehouse, ERASURES) == [{"customer": customer_key("u", None, SECRET), "erased_at": NOW}]
 
 
 def test_skipped_by_reason() -> None:
@@ -126,9 +131,73 @@ def test_columns_come_into_being() -> None:
 def test_two_signals_cannot_share_a_table() -> None:
     with pytest.raises(ValueError, match="trail_opened"):
         segment.event_tables((("Trail Opened", Signal.VIEW), ("trail-opened", Signal.CART)))
-    own = segment.event_tables((("Viewed Product", Signal.CART),))
+    own = segment.event_tables((("Viewed Product", Signal.CART), ("Order Refunded", Signal.CART))).names
     assert "viewed_product" in own["product_added"]
     assert "viewed_product" not in own["product_viewed"]
+    assert own["order_refunded"] == ("order_cancelled",)
+
+
+def test_returns_and_changed_consent_have_tables() -> None:
+    by = {"userId": "u", "properties": {"orderId": 7, "id": "not-an-order", "products": [{"sku": "s"}]}}
+    names = ("Order Refunded", "order cancelled", "Segment Consent Preference Updated", "Order Updated")
+    loader, warehouse = loaded(*({"type": "track", "event": name, **by} for name in names))
+    assert loader.loaded.rows == {
+        "segment.tracks": 4, "segment.order_refunded": 1, "segment.order_cancelled": 1,
+        "segment.segment_consent_preference_updated": 1,
+    }  # fmt: skip
+    (row,) = rows(warehouse, "segment.order_cancelled")
+    assert (row["order_id"], row["products"]) == ("7", '[{"sku":"s"}]')
+
+
+def test_what_no_order_id_can_be_is_discarded_and_counted() -> None:
+    orders: list[Any] = [
+        {"order_id": "o"},
+        {"order_id": True, "orderId": "p"},
+        {"order_id": 1.5},
+        {"order_id": "x" * 257},
+    ]
+    said = [{"type": "track", "event": "Order Completed", "userId": "u", "properties": order} for order in orders]
+    loader, warehouse = loaded(*said)
+    assert [row["order_id"] for row in rows(warehouse, "segment.order_completed")] == ["o", "p", None, None]
+    assert loader.loaded.discarded == {"order_id": 2}
+
+
+def consents(*said: Any, mapping: Mapping | None = None) -> tuple[Loader, list[dict[str, Any]]]:
+    """The consent columns of a page call for each consent object."""
+    loader, warehouse = loaded(
+        *({"type": "page", "userId": "u", "context": {"consent": consent}} for consent in said), mapping=mapping
+    )
+    found = rows(warehouse, "segment.pages")
+    return loader, [{name: row[name] for name in row if name.startswith("context_consent")} for row in found]
+
+
+def test_a_consent_category_has_a_column() -> None:
+    prefix = "context_consent_category_preferences"
+    _, found = consents(
+        {"categoryPreferences": {"Analytics": True, "DataSharing": False}}, None,
+        {"categoryPreferences": {"Analytics": "true", "C0001": None}},
+        {"categoryPreferences": {"Data Sharing": True, "DataSharing": False, "data-sharing": True}},
+    )  # fmt: skip
+    kept = [
+        {name.removeprefix(f"{prefix}_"): value for name, value in row.items() if value is not None} for row in found
+    ]
+    assert kept == [
+        {"analytics": True, "data_sharing": False}, {}, {"analytics": False, "c0001": False}, {"data_sharing": False},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", [{}, "yes", [], {"categoryPreferences": {}}, {"categoryPreferences": {"同意": True}}])
+def test_consent_without_a_category_says_something(said: Any) -> None:
+    _, (row,) = consents(said)
+    assert orjson.loads(row["context_consent"]) == said
+
+
+def test_nobody_can_make_any_number_of_columns() -> None:
+    many = {"categoryPreferences": {f"C{n}": True for n in range(1000)}}
+    loader, (row,) = consents(many, mapping=Mapping(consent=("C999",)))
+    assert len(row) == CATEGORIES + 1
+    assert row["context_consent_category_preferences_c999"] is True
+    assert loader.loaded.discarded == {"consent": 1000 - CATEGORIES - 1}
 
 
 json = st.recursive(

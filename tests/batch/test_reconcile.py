@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 import pytest
 
-from varde.batch import main
+from varde.batch import main, reconcile, report
 from varde.batch.loader import Loader
+from varde.batch.reconcile import Request
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.counts import Counts
 from varde.delivery import Pane, split
@@ -69,7 +70,7 @@ def apply(settings: Settings, counts: Counts, run: str) -> None:
 def test_the_same_messages_agree(settings: Settings, warehouse: Path) -> None:
     apply(settings, live_counts(), "live")
     steps: list[str] = []
-    outcome = main.run(settings, warehouse, None, steps.append)
+    outcome = main.run(settings, warehouse, Request(NOW + 1000), steps.append)
     assert outcome.night.as_of == NOW + 1000
     figures = outcome.figures()
     assert figures["pairs_different"] == figures["supports_different"] == 0
@@ -85,13 +86,13 @@ def test_one_lost_customer_is_found(settings: Settings, warehouse: Path) -> None
     gone = Histories(view=dict.fromkeys(("p0", "p3"), NOW))
     counts.add(difference(gone, NOBODY, NOW // 86_400_000))
     apply(settings, counts, "live")
-    outcome = main.run(settings, warehouse)
+    outcome = main.run(settings, warehouse, Request(NOW + 1000))
     found = outcome.drift.pairs["also_viewed"]
     assert found.different == 2
     assert {(d.item, d.other, d.nightly - d.live) for d in found.worst} == {("p0", "p3", 1), ("p3", "p0", 1)}
     assert outcome.drift.supports["view"].different == 3, "p0, p3, and the number of customers"
     assert outcome.drift.supports["any"].different == 1
-    shown = main.table(outcome)
+    shown = report.table(outcome)
     assert 'also_viewed: "p0" "p3": live' in shown
 
 
@@ -111,7 +112,7 @@ def test_command(
     assert figures["pairs_different"] == figures["pairs_compared"] > 0, "nothing is live"
     assert "histories" in progress
     apply(settings, live_counts(), "live")
-    assert main.command(["--warehouse", str(warehouse)]) == 0
+    assert main.command(["--warehouse", str(warehouse), "--as-of", str(NOW + 1000)]) == 0
 
 
 def test_command_says_what_is_wrong(
@@ -171,7 +172,7 @@ def test_own_events_and_carts_are_read(settings: Settings, tmp_path: Path) -> No
         said = {"type": "track", "event": "Trail Opened", "anonymousId": "a", "properties": {"sku": "s"}}
         loader.add(orjson.dumps(said), NOW)
         loader.flush()
-    assert main.run(own, path).night.supports == {Signal.CART: {"": 1, "s": 1}, 3: {"": 1}}
+    assert main.run(own, path, Request(NOW)).night.supports == {Signal.CART: {"": 1, "s": 1}, 3: {"": 1}}
 
 
 class Terminal(io.StringIO):
@@ -184,9 +185,31 @@ def test_progress_on_a_terminal_and_elsewhere() -> None:
         (Terminal(), "\r\x1b[Kone 1\r\x1b[Ktwo 1\r\x1b[Ktwo 100\r\x1b[K"),
         (io.StringIO(), "one\ntwo\n"),
     ):
-        progress = main.Progress(out)
+        progress = report.Progress(out)
         progress("one")
         for _ in range(150):
             progress("two")
         progress.done()
         assert out.getvalue() == shown
+
+
+def test_robots_and_consent_are_told(settings: Settings, tmp_path: Path) -> None:
+    shop = Settings(redis_url=settings.redis_url, consent_categories=("Analytics",))
+    path = tmp_path / "consent"
+    agreed = {"consent": {"categoryPreferences": {"Analytics": True}}}
+    contexts = [agreed, {"consent": {}}, agreed | {"userAgent": "Googlebot/2.1"}, {}]
+    with DuckDBWarehouse(path, reconcile.check(shop)) as opened:
+        loader = Loader(opened, shop.mapping)
+        for n, context in enumerate(contexts):
+            said = {"type": "track", "event": "Product Viewed", "userId": f"u{n}", "context": context}
+            loader.add(orjson.dumps(said | {"properties": {"sku": f"s{n}"}}), NOW)
+        loader.add(orjson.dumps({"type": "track", "event": "Order Refunded", "userId": "u", "context": agreed}), NOW)
+        loader.flush()
+    outcome = main.run(shop, path, Request(NOW))
+    assert set(outcome.night.supports[0]) == {"", "s0", "s3"}
+    assert outcome.figures()["faults"] == {"return.no_order_id": 1, "view.no_consent": 1, "view.robot": 1}
+    assert "  return messages, no_order_id: 1" in report.table(outcome)
+    denied = Settings(redis_url=settings.redis_url, consent_categories=("Analytics",), consent_default="denied")
+    assert set(main.run(denied, path, Request(NOW)).night.supports[0]) == {"", "s0"}
+    counted = Settings(redis_url=settings.redis_url, robots="count")
+    assert set(main.run(counted, path).night.supports[0]) == {"", "s0", "s1", "s2", "s3"}

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from varde.batch.warehouse import Parameter, Parameters
-from varde.batch.warehouse.segment import CALL_TABLES, EVENT_COLUMNS, TIMESTAMP
+from varde.batch.warehouse.segment import CALL_TABLES, CONSENT, CONSENT_GIVEN, EVENT_COLUMNS, TIMESTAMP
 
 Row = dict[str, Any]
 
@@ -18,27 +18,50 @@ _MESSAGE = {
     "signal": pa.int64(), "message_id": pa.string(), "user_id": pa.string(), "anonymous_id": pa.string(),
     "time": pa.int64(),
 }  # fmt: skip
+_DEED = {"customer": pa.string(), "signal": pa.int64(), "item": pa.string()}
 OWN: dict[str, Mapping[str, pa.DataType]] = {
-    "erasure_requests": {"user_id": pa.string(), "time": pa.int64()},
-    "messages": _MESSAGE | dict.fromkeys(("product_id", "sku", "variant", "products"), pa.string()),
-    "interactions": _MESSAGE | {"item": pa.string()},
+    "robots": {"user_agent": pa.string()},
+    "messages": _MESSAGE
+    | dict.fromkeys(("order_id", "user_agent"), pa.string())
+    | {"consent_given": pa.bool_()}
+    | dict.fromkeys(("product_id", "sku", "variant", "products"), pa.string()),
+    "interactions": _MESSAGE | {"order_id": pa.string(), "item": pa.string()},
+    "withdrawals": {"user_id": pa.string(), "anonymous_id": pa.string(), "time": pa.int64()},
     "identity": {"anonymous_id": pa.string(), "user_id": pa.string(), "time": pa.int64()},
+    "deeds": _DEED | {"order_id": pa.string(), "time": pa.int64()},
     "erasures": {"user_id": pa.string(), "time": pa.int64()},
-    "histories": {"customer": pa.string(), "signal": pa.int64(), "item": pa.string(), "time": pa.int64()},
-}
+    "forgotten": {"customer": pa.string(), "time": pa.int64()},
+    "order_returns": {"customer": pa.string(), "order_id": pa.string(), "item": pa.string(), "time": pa.int64()},
+    "order_lines": {
+        "customer": pa.string(), "item": pa.string(), "order_id": pa.string(), "time": pa.int64(),
+        "returned": pa.bool_(),
+    },
+    "histories": _DEED | {"time": pa.int64()},
+}  # fmt: skip
 """Columns of our own tables: what the steps of the night hand to one another."""
 
 STANDARD = {
     **{f"segment.{name}": columns for name, columns in CALL_TABLES.items()},
-    **{f"segment.{name}": EVENT_COLUMNS for name in ("product_viewed", "product_added", "order_completed")},
+    **{
+        f"segment.{name}": EVENT_COLUMNS
+        for name in (
+            "product_viewed",
+            "product_added",
+            "order_completed",
+            "order_refunded",
+            "segment_consent_preference_updated",
+        )
+    },
     **{f"varde.{name}": columns for name, columns in OWN.items()},
 }
 """Every table that a query names."""
 
 
-def columns_of(table: str) -> Mapping[str, pa.DataType]:
-    """Declared columns; a table that is not standard is one of an event."""
-    return STANDARD.get(table, EVENT_COLUMNS)
+def columns_of(table: str, rows: Sequence[Row] = ()) -> Mapping[str, pa.DataType]:
+    """Declared columns, and the consent columns of the rows; a table that is not standard is one of an event."""
+    said = {name for row in rows for name in row if name.startswith(CONSENT) and name != CONSENT_GIVEN}
+    consent = {name: pa.string() if name == CONSENT else pa.bool_() for name in sorted(said)}
+    return {**STANDARD.get(table, EVENT_COLUMNS), **consent}
 
 
 class GoogleSql:
@@ -79,10 +102,10 @@ class GoogleSql:
         catalog = self._api.CatalogBuilder("test")
         content, steps = {}, []
         for table in sorted({*re.findall(r"\b((?:segment|varde)\.\w+)", text.replace("`", ""))}):
-            flat, declared = table.replace(".", "_"), columns_of(table)
+            flat, declared = table.replace(".", "_"), columns_of(table, tables.get(table, []))
             builder = self._api.TableBuilder(f"raw_{flat}")
             for column, type_ in declared.items():
-                builder.add_column(column, kinds.TYPE_STRING if type_ == pa.string() else kinds.TYPE_INT64)
+                builder.add_column(column, getattr(kinds, _KINDS.get(type_, "TYPE_INT64")))
             catalog.add_table(builder.build())
             content[f"raw_{flat}"] = self._api.create_table_content(
                 [[_value(row.get(c), t) for c, t in declared.items()] for row in tables.get(table, [])]
@@ -104,14 +127,17 @@ class GoogleSql:
             return [dict(zip(names, map(_python, row.cell), strict=True)) for row in found]
 
 
+_KINDS = {pa.string(): "TYPE_STRING", pa.bool_(): "TYPE_BOOL"}
+
+
 def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
-    """A table with its times as TIMESTAMP (the wheel takes none) and Segment's partition column."""
+    """A table with its times as TIMESTAMP (the wheel takes none), Segment's partition column, and every consent."""
     times = [column for column, type_ in declared.items() if type_ == TIMESTAMP]
     if not times:
         return f"SELECT * FROM raw_{flat}"
     replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
     partition = "TIMESTAMP_TRUNC(TIMESTAMP_MICROS(loaded_at), DAY) AS _PARTITIONTIME"
-    return f"SELECT * REPLACE ({replaced}), {partition} FROM raw_{flat}"
+    return f"SELECT * REPLACE ({replaced}), {partition}, TRUE AS {CONSENT_GIVEN} FROM raw_{flat}"
 
 
 def _value(value: Any, type_: pa.DataType) -> Any:

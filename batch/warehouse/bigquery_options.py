@@ -1,0 +1,75 @@
+"""Where BigQuery is and how jobs run there: what a `BigQueryWarehouse` is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+
+from google.api_core.retry import Retry
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import bigquery
+
+from . import WarehouseError, source
+from .bigquery_jobs import line
+
+OWN = "varde"
+"""The logical name of our dataset; Segment's is `source.DATASET`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the two datasets are, each as `project.dataset`: Segment's, and ours."""
+
+    segment: str
+    varde: str
+
+    def __post_init__(self) -> None:
+        for place in (self.segment, self.varde):
+            if not all(place.partition(".")) or place.count(".") != 1:
+                msg = f"{place!r} is not a project and a dataset: write `project.dataset`"
+                raise WarehouseError(msg)
+
+    def of(self, dataset: str) -> tuple[str, str]:
+        """(project, dataset) in BigQuery of a logical dataset.
+
+        Raises:
+            LookupError: it is neither.
+        """
+        found = {source.DATASET: self.segment, OWN: self.varde}.get(dataset)
+        if found is None:
+            msg = f"no dataset {dataset!r}; there are {source.DATASET}, {OWN}"
+            raise LookupError(msg)
+        project, _, name = found.partition(".")
+        return project, name
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How jobs run.
+
+    maximum_bytes_billed: a query that would read more is refused by BigQuery, unbilled; None has no limit.
+    labels: on every job, beside `app` and `query`; lower case, as Google prescribes. They name the cost in the bill.
+    storage: read through the BigQuery Storage API; by default if its package is there.
+    retry: how a single request is repeated; Google's own policy by default (ten minutes).
+    pause: waits for seconds before a job that failed by BigQuery's own fault is started again.
+    """
+
+    maximum_bytes_billed: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    storage: bool = field(default_factory=lambda: find_spec("google.cloud.bigquery_storage") is not None)
+    retry: Retry = bigquery.DEFAULT_RETRY
+    pause: Callable[[float], None] = time.sleep
+
+
+def connect(project: str) -> bigquery.Client:
+    """A client with the credentials of the environment, whose jobs are billed to `project`.
+
+    Raises:
+        WarehouseError: there are no credentials.
+    """
+    try:
+        return bigquery.Client(project=project)
+    except GoogleAuthError as error:
+        raise WarehouseError(line(error)) from error

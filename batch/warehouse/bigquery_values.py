@@ -1,0 +1,99 @@
+"""Values on their way into BigQuery: parameters of queries, columns of tables, files of load jobs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+from google.cloud import bigquery
+from pyarrow import parquet
+from sqlglot import exp
+
+from . import Parameter, WarehouseError
+
+_SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+"""BigQuery's types, where SQL names them differently from the API."""
+
+QueryParameter = bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter
+
+_TYPES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (pa.types.is_string, "STRING"),
+    (pa.types.is_large_string, "STRING"),
+    (pa.types.is_null, "STRING"),
+    (pa.types.is_boolean, "BOOLEAN"),
+    (pa.types.is_integer, "INTEGER"),
+    (pa.types.is_floating, "FLOAT"),
+    (pa.types.is_timestamp, "TIMESTAMP"),
+    (pa.types.is_date, "DATE"),
+    (pa.types.is_binary, "BYTES"),
+)
+"""Columns that can be loaded: test of the Arrow type, BigQuery's type as its API names it."""
+
+_STORED: dict[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "INTEGER": pa.int64(),
+    "FLOAT": pa.float64(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+    "DATE": pa.date32(),
+    "BYTES": pa.binary(),
+}
+"""BigQuery's type -> the type in a file that is loaded."""
+
+
+def parameter(name: str, value: Parameter) -> QueryParameter:
+    """A query's parameter with its type."""
+    if isinstance(value, int):
+        return bigquery.ScalarQueryParameter(name, "INT64", value)
+    if isinstance(value, str):
+        return bigquery.ScalarQueryParameter(name, "STRING", value)
+    return bigquery.ArrayQueryParameter(name, "STRING", list(value))
+
+
+def column(field: pa.Field) -> bigquery.SchemaField:
+    """The column that a column of a table in memory becomes.
+
+    Raises:
+        WarehouseError: values of its type are not loaded.
+    """
+    for is_it, name in _TYPES:
+        if is_it(field.type):
+            return bigquery.SchemaField(field.name, name)
+    msg = f"column {field.name!r} has type {field.type}, which is not loaded"
+    raise WarehouseError(msg)
+
+
+def file(schema: Sequence[bigquery.SchemaField], rows: pa.Table) -> bytes:
+    """The rows as Parquet, in exactly the columns of a table; NULL in those that the rows do not have.
+
+    Raises:
+        WarehouseError: a column of the table has a type that is not loaded, or a value does not fit it.
+    """
+    arrays = []
+    for there in schema:
+        type_ = _STORED.get(there.field_type)
+        if type_ is None or there.mode == "REPEATED":
+            msg = f"column {there.name!r} has type {there.field_type} {there.mode}, which is not loaded"
+            raise WarehouseError(msg)
+        if there.name not in rows.column_names:
+            arrays.append(pa.nulls(rows.num_rows, type_))
+            continue
+        try:
+            arrays.append(rows[there.name].cast(type_))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            msg = f"column {there.name!r}: {rows[there.name].type} does not fit {there.field_type}"
+            raise WarehouseError(msg) from None
+    out = io.BytesIO()
+    parquet.write_table(pa.table(arrays, names=[there.name for there in schema]), out)
+    return out.getvalue()
+
+
+def definition(table: bigquery.TableReference, schema: Sequence[bigquery.SchemaField]) -> str:
+    """The statement that replaces a table by one without rows."""
+    name = exp.table_(table.table_id, table.dataset_id, table.project, quoted=True)
+    columns = ", ".join(
+        f"{exp.to_identifier(field.name, quoted=True).sql('bigquery')} {_SQL.get(field.field_type, field.field_type)}"
+        for field in schema
+    )
+    return f"CREATE OR REPLACE TABLE {name.sql('bigquery')} ({columns})"

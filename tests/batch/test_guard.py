@@ -1,0 +1,62 @@
+"""What keeps a night from being written, and what does not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from varde.batch.guard import HOUR_MS, Figures, Thresholds, refusals
+from varde.history import DAY_MS, Signal
+
+DAY = 20_000
+NOW = (DAY + 1) * DAY_MS
+SOUND = Figures(
+    newest=NOW - 5 * HOUR_MS,
+    now=NOW,
+    live_day=DAY,
+    oldest_live_day=DAY - 14,
+    sums={"also_viewed": (1000, 990), "view": (100, 120)},
+    messages={Signal.VIEW: 1000, Signal.PURCHASE: 100},
+    faults={("view", "no_item"): 50, ("purchase", "products_malformed"): 5},
+)
+
+
+def test_a_sound_night_is_written() -> None:
+    assert refusals(SOUND, Thresholds()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"newest": NOW - 73 * HOUR_MS, "live_day": DAY - 3}, "stale"),
+        ({"live_day": DAY + 1}, "incomplete"),
+        ({"oldest_live_day": DAY + 1}, "too old"),
+        ({"sums": {"also_viewed": (1000, 699)}}, "drop: also_viewed would fall from 1,000 to 699"),
+        ({"sums": {"also_viewed": (1000, 0)}}, "drop"),
+        ({"sums": {"view": (1000, 2001)}}, "growth: view would rise from 1,000 to 2,001"),
+        ({"faults": {("view", "no_item"): 30, ("view", "id_too_long"): 21}}, "faulty: 51 of 1,000 view messages"),
+    ],
+)
+def test_each_refusal_says_why(change: dict[str, Any], word: str) -> None:
+    (why,) = refusals(dataclasses.replace(SOUND, **change), Thresholds())
+    assert why.startswith(word)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sums": {"also_viewed": (0, 10**9)}},  # an empty Redis is filled
+        {"sums": {"also_viewed": (1000, 700), "view": (1000, 2000)}},
+        {"messages": {Signal.VIEW: 99}, "faults": {("view", "no_item"): 99}},  # too few to judge by
+        {"newest": NOW - 72 * HOUR_MS, "live_day": DAY - 2},
+    ],
+)
+def test_bounds_are_inclusive_and_small_numbers_are_not_judged(change: dict[str, Any]) -> None:
+    assert refusals(dataclasses.replace(SOUND, **change), Thresholds()) == []
+
+
+def test_several_reasons_are_all_given() -> None:
+    bad = dataclasses.replace(SOUND, newest=0, sums={"also_viewed": (1000, 1)})
+    assert [why.partition(":")[0] for why in refusals(bad, Thresholds())] == ["stale", "incomplete", "drop"]
