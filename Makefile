@@ -35,7 +35,7 @@ prove: $(STAMP) ## The property tests with twenty times the examples
 	$(BIN)/pytest tests/core tests/property tests/store tests/batch tests/streaming/test_alarms.py -m "not e2e" --hypothesis-profile=prove $(ARGS)
 
 e2e: $(STAMP) ## The tests that start the whole system as real processes, with 100,000 messages
-	EXACT_MESSAGES=$${EXACT_MESSAGES:-100000} $(BIN)/pytest -m e2e $(ARGS)
+	KILLS=$${KILLS:-20} EXACT_MESSAGES=$${EXACT_MESSAGES:-100000} $(BIN)/pytest -m e2e $(ARGS)
 
 lint: $(STAMP) ## Style and common mistakes
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,179 @@
+"""`varde reconcile --apply` from a warehouse file into a real Redis: what it writes, refuses, and survives."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from tests.property import oracle
+
+from varde import keys
+from varde.batch import main
+from varde.batch.reconcile import NotAtMidnightError, Request, complete
+from varde.history import DAY_MS
+from varde.settings import Settings
+from varde.store.night import NightStore
+
+from .nights import NOW, TODAY, live, load, meanings, shop, stream
+
+KILLS = int(os.environ.get("KILLS", "5"))
+SEED = int(os.environ.get("FAULT_SEED", str(random.SystemRandom().randrange(2**32))))
+YESTERDAY = TODAY * DAY_MS - 1
+SET = ("redis_url", "cap", "window_days", "id_secret")
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url, cap=6, window_days=30, id_secret="a secret")
+
+
+@pytest.fixture
+def store(settings: Settings):
+    with closing(NightStore.from_settings(settings, lambda: NOW)) as opened:
+        yield opened
+
+
+def arguments(path: Path, *more: str) -> list[str]:
+    # The messages are of a fixed date, so the warehouse always looks old.
+    return ["--warehouse", str(path), "--as-of", str(YESTERDAY), "--max-stale-hours", "1e9", *more]
+
+
+def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, *words: str) -> int:
+    for name in SET:
+        monkeypatch.setenv(f"VARDE_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setattr("varde.store.sync.now_ms", lambda: NOW)
+    return main.command(list(words))
+
+
+def apply(path: Path, settings: Settings, store: NightStore, **request: bool) -> main.Outcome:
+    from varde.batch.reconcile import check, reconcile
+    from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+
+    with DuckDBWarehouse(path, check(settings)) as warehouse:
+        return reconcile(warehouse, store, settings, Request(YESTERDAY, apply=True, **request), now=lambda: NOW)
+
+
+def expected(messages: list[bytes], settings: Settings) -> oracle.Totals:
+    return oracle.arrival(meanings(messages, settings), settings.limits, NOW)
+
+
+@examples(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), lost=st.integers(0, 5))
+def test_live_counts_become_the_warehouses_and_keep_what_came_since(
+    redis_server, settings: Settings, store: NightStore, tmp_path_factory: pytest.TempPathFactory, seed: int, lost: int
+) -> None:
+    """Also when the stream has lost messages of the days before."""
+    with redis_server.client() as client:
+        client.flushall()
+    store._names.clear()
+    store._table.forget()
+    messages = shop(seed, 160)
+    events = meanings(messages, settings)
+    rng = random.Random(seed)
+    early = [e for e in events if e.time <= YESTERDAY]  # type: ignore[union-attr]
+    gone = {id(e) for e in rng.sample(early, min(lost, len(early)))}
+    stream(store, [e for e in events if id(e) not in gone], settings, "stream")
+    path = tmp_path_factory.mktemp("night") / "w.duckdb"
+    load(path, messages, settings)
+    outcome = apply(path, settings, store, force=True)
+    if not lost:
+        assert outcome.drift.pairs_different == 0
+        assert live(store) == expected(messages, settings)
+    assert outcome.after is not None
+    assert outcome.after.pairs_different == outcome.after.supports_different == 0
+
+
+def test_an_empty_redis_is_filled_in_one_run(settings: Settings, store: NightStore, tmp_path: Path) -> None:
+    messages = [data for data in shop(1, 400) if orjson.loads(data)["timestamp"] <= YESTERDAY]
+    load(tmp_path / "w", [*messages, _late()], settings)
+    outcome = apply(tmp_path / "w", settings, store)
+    assert outcome.refusals == ()
+    assert live(store) == oracle.arrival(meanings(messages, settings), settings.limits, NOW)
+    assert store.popular(0, 3)
+    assert any(store.recents(keys.customer_key(f"u{n}", None, b"a secret")) for n in range(12))
+    assert any(store.row(0, item) for item in store.all_items())
+
+
+def test_what_is_not_believed_is_not_written(
+    settings: Settings,
+    store: NightStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    messages = shop(2, 400)
+    stream(store, meanings(messages, settings), settings, "stream")
+    before = live(store)
+    load(tmp_path / "w", [*messages[:100], _late()], settings)
+    assert command(monkeypatch, settings, *arguments(tmp_path / "w", "--apply")) == main.REFUSED
+    out = capsys.readouterr().out
+    assert "refused: drop: pairs of also_viewed would fall" in out
+    assert orjson.loads(out.splitlines()[-1])["applied"] is False
+    assert live(store) == before
+    assert command(monkeypatch, settings, *arguments(tmp_path / "w", "--apply", "--force")) == main.AGREES
+    assert orjson.loads(capsys.readouterr().out.splitlines()[-1])["pairs_different_after"] == 0
+    assert live(store) != before
+    assert command(monkeypatch, settings, *arguments(tmp_path / "w")) == main.AGREES
+
+
+def test_only_the_end_of_a_day_is_written(settings: Settings, tmp_path: Path) -> None:
+    load(tmp_path / "w", shop(3, 40), settings)
+    with pytest.raises(NotAtMidnightError):
+        main.run(settings, tmp_path / "w", Request(YESTERDAY - 1, apply=True))
+
+
+def test_the_newest_whole_day_is_taken_by_itself() -> None:
+    day = TODAY * DAY_MS
+    assert complete(day + 3_600_000) == day - 1
+    assert complete(day + 3_599_999) == day - DAY_MS - 1
+    assert complete(day + DAY_MS) == day - 1
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(1200)
+def test_a_run_that_is_killed_anywhere_is_gone_on_with(
+    redis_server, settings: Settings, store: NightStore, tmp_path: Path
+) -> None:
+    """SIGKILL at a random command, then `--resume`: the same as without."""
+    print(f"FAULT_SEED={SEED}")
+    rng = random.Random(SEED)
+    messages = shop(SEED, 300)
+    events = meanings(messages, settings)
+    load(tmp_path / "w", messages, settings)
+    environ = dict(os.environ) | {f"VARDE_{name.upper()}": str(getattr(settings, name)) for name in SET}
+    killed = 0
+    for kill in range(KILLS):
+        with redis_server.client() as client:
+            client.flushall()
+        store._names.clear()
+        store._table.forget()
+        some = rng.sample(events, len(events) * 9 // 10)  # the stream has lost a tenth, and the order
+        stream(store, some, settings, f"stream{kill}")
+        when = [str(rng.randint(1, 150)), rng.choice(["before", "after"])]
+        words = [*when, *arguments(tmp_path / "w", "--apply", "--force")]
+        died = subprocess.run(
+            [sys.executable, "-m", "tests.batch.killed", *words], env=environ, capture_output=True, check=False
+        )
+        assert died.returncode in (-signal.SIGKILL, 0), died.stderr.decode()
+        killed += died.returncode != 0
+        print("KILLED", died.returncode, when)
+        outcome = apply(tmp_path / "w", settings, store, force=True, resume=True)
+        assert outcome.after is not None
+        assert outcome.after.pairs_different == outcome.after.supports_different == 0
+    assert killed
+
+
+def _late() -> bytes:
+    """A message of today, so that yesterday is known to be whole."""
+    said = {"type": "track", "event": "Other", "userId": "x", "timestamp": NOW, "receivedAt": NOW}
+    return orjson.dumps(said)
