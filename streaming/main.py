@@ -103,6 +103,8 @@ def run(argv: list[str], environ: dict[str, str] | None = None) -> int:
     _log.info("stream starts: runner %s, run id %s", runner, checked.run_id)
     if not checked.settings.id_secret:
         _log.warning("VARDE_ID_SECRET is not set: whoever reads Redis can test guesses of customer ids")
+    if not checked.dead_letter_topic:
+        _log.warning("--dead_letter_topic is not set: faulty messages are only counted, their bytes are gone")
     result = pipeline.run()
     if not local:
         _log.info("submitted; watch it in the console, or: gcloud dataflow jobs list")

@@ -8,6 +8,7 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from varde import values
 from varde.settings import PREFIX, SECRET, Settings, SettingsError, from_env
 
 LOCAL_RUNNER = "BundleBasedDirectRunner"
@@ -27,7 +28,8 @@ class StreamOptions(PipelineOptions):
         )
         stream.add_argument(
             "--dead_letter_topic",
-            help="Topic for messages that cannot be read: projects/P/topics/T. Default: only logged.",
+            help="Topic for messages that cannot be read: projects/P/topics/T. Default: none; they are "
+            "counted by reason, and their bytes are gone.",
         )
         stream.add_argument(
             "--seeds",
@@ -123,6 +125,8 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
         variable, _, rest = str(error).partition(":")
         msg = f"{given.get(variable, variable)}:{rest}"
         raise SettingsError(msg) from None
+    if mine.redis_url is not None and values.has_password(mine.redis_url):
+        _refuse("redis_url", "a password belongs in VARDE_REDIS_URL: whoever lists processes or jobs sees options")
     return StreamParameters(
         settings=settings,
         run_id=run_id,

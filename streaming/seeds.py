@@ -22,6 +22,8 @@ from .parse import ANONYMOUS, KNOWN, TALLY
 _log = logging.getLogger(__name__)
 
 SEEDS, BAD_SEEDS = "seeds", "bad_seeds"
+LOGGED = 3
+"""Bad lines of a bundle that are logged; all are counted."""
 _RANGE_BYTES = 8 * 2**20
 """Of a plain file, read in one bundle: what a bundle puts out must fit into one commit of a worker."""
 
@@ -44,7 +46,8 @@ class ParseSeeds(beam.DoFn):
             found = seed.decode(line, self._cap)
         except ValueError as error:
             self._count(BAD_SEEDS)
-            _log.warning("a line of the seeds is left out: %s", error)
+            if self._stats[BAD_SEEDS] <= LOGGED:
+                _log.warning("a line of the seeds is left out: %s", error)
             return
         known = found.kind == seed.KNOWN
         self._count(SEEDS)

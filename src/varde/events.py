@@ -191,7 +191,4 @@ def _parse_delete(message: dict[str, Any], received_at: int) -> tuple[Event, ...
     user_id = _id(message, "userId")
     if user_id is None:
         return Rejected("no_id", "userId")
-    time, _ = timestamps.event_time(message, received_at)
-    if time < timestamps.EARLIEST:  # a person's wish is not dropped for its date
-        time = timestamps.received_time(message, received_at)
-    return (Erasure(user_id, time),)
+    return (Erasure(user_id, timestamps.wish_time(message, received_at)),)

@@ -4,10 +4,10 @@ Two grow-only parts: the lines (item, order -> time) and what was returned (orde
 that nothing returned, so orders, their repeats, refunds and cancellations may come in any order: merging both parts is
 associative, commutative and idempotent.
 
-Both are bounded. Of an item the latest ORDERS_PER_ITEM orders stay, of the items the latest 2 M; of the returns the
-latest 4 M. Without returns the history that follows (the latest M items) is exact for every input, by the argument of
-`varde.history`. With returns it is exact while a customer keeps to these bounds; beyond them an older purchase that a
-return would uncover may be gone, and the nightly job puts it back.
+Both are bounded. Of an item the latest ORDERS_PER_ITEM orders stay, of the items the latest 2 M, of the returns the
+latest 4 M; a small M leaves as much room as LEAST_CAP. Without returns the history that follows (the latest M items)
+is exact for every input, by the argument of `varde.history`. With returns it is exact while a customer keeps to these
+bounds; beyond them an older purchase that a return would uncover may be gone, and the nightly job puts it back.
 """
 
 from __future__ import annotations
@@ -24,10 +24,23 @@ K = TypeVar("K", str, bytes)
 L = TypeVar("L", str, bytes)
 
 ORDERS_PER_ITEM = 8
+LEAST_CAP = 8
+"""A smaller cap of the history leaves as much room for orders and returns as this one."""
 WHOLE_ORDER = ""
 """The item of a return that names none. No parsed item id is empty."""
 NO_ORDER = b""
 """The order of a purchase without an order id; nothing can return it."""
+
+
+def items_kept(cap: int) -> int:
+    """Most items whose orders are kept, for a history of `cap` items."""
+    return 2 * max(cap, LEAST_CAP)
+
+
+def returns_kept(cap: int) -> int:
+    """Most returns that are kept, for a history of `cap` items."""
+    return 4 * max(cap, LEAST_CAP)
+
 
 Lines = dict[str, dict[bytes, int]]
 """item -> order -> time, ms."""
@@ -71,10 +84,11 @@ class Orders(NamedTuple):
             if len(orders) > ORDERS_PER_ITEM:
                 latest = sorted(orders.items(), key=lambda entry: (-entry[1], entry[0]))
                 lines[item] = dict(latest[:ORDERS_PER_ITEM])
-        if len(lines) > 2 * cap:
-            kept = history.of(((item, max(orders.values())) for item, orders in lines.items()), 2 * cap)
+        items = items_kept(cap)
+        if len(lines) > items:
+            kept = history.of(((item, max(orders.values())) for item, orders in lines.items()), items)
             lines = {item: lines[item] for item in kept}
-        return Orders(lines, _latest_returns(_joined(self.returns, other.returns), 4 * cap))
+        return Orders(lines, _latest_returns(_joined(self.returns, other.returns), returns_kept(cap)))
 
     def purchases(self, cap: int) -> History:
         """The history of purchases: item -> latest time of an order that was not taken back, the `cap` latest."""

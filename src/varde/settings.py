@@ -50,6 +50,9 @@ class Settings:
         values.rankings,
     )
     candidates: int = _setting(128, "Candidates kept in a serving row.", values.between(10, 1000))
+    max_items: int = _setting(
+        1_000_000, "Most item ids that are counted; what comes later is left out.", values.between(1_000, 50_000_000)
+    )
     min_customers: int = _setting(3, "Fewest customers behind a pair that is shown.", values.between(1, 1000))
     recent_items: int = _setting(20, "Latest viewed items kept per customer as seeds.", values.between(1, 200))
     live_days: int = _setting(14, "Days that dated differences are kept for the nightly job.", values.between(2, 90))

@@ -113,6 +113,21 @@ def received_time(message: dict[str, Any], received_at: int) -> int:
     return received_at if said is None else said
 
 
+WISH_SLACK_MS = 31 * 86_400_000
+"""How much older than its receipt a wish to be forgotten may say to be."""
+
+
+def wish_time(message: dict[str, Any], received_at: int) -> int:
+    """Up to when a person wants to be forgotten, ms: the time of the request, which is not dropped for its date.
+
+    A date before EARLIEST, or WISH_SLACK_MS before the receipt, would forget little or nothing: the receipt stands
+    for it.
+    """
+    time, _ = event_time(message, received_at)
+    received = received_time(message, received_at)
+    return received if time < max(EARLIEST, received - WISH_SLACK_MS) else time
+
+
 def event_time(message: dict[str, Any], received_at: int) -> tuple[int, str]:
     """When it happened, ms, never later than it was received; and the field that said so.
 

@@ -169,3 +169,8 @@ def may_be_cluster(url: str) -> bool:
     """Whether a URL that `redis_url` took can be of a cluster's node."""
     connection: Any = redis.ConnectionPool.from_url(url).make_connection()
     return not url.startswith("unix:") and connection.db == 0
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL that `redis_url` took says a password, wherever it may stand in one."""
+    return bool(redis.ConnectionPool.from_url(url).connection_kwargs.get("password"))

@@ -155,6 +155,12 @@ def test_a_delete_is_never_dropped_for_its_date(date: Any) -> None:
     assert parsed(type="delete", timestamp=date) == (Erasure("u", NOW),)
 
 
+@pytest.mark.parametrize(("before", "holds"), [(31 * DAY_MS, True), (31 * DAY_MS + 1, False), (9000 * DAY_MS, False)])
+def test_a_delete_of_long_before_its_receipt_is_as_of_the_receipt(before: int, holds: bool) -> None:
+    """Or a wrong clock would leave everything counted."""
+    assert parsed(type="delete", timestamp=NOW - before) == (Erasure("u", NOW - before if holds else NOW),)
+
+
 @pytest.mark.parametrize(
     ("date", "expected"),
     [

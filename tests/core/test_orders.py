@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varde import history, orders
-from varde.orders import NO_ORDER, NO_ORDERS, ORDERS_PER_ITEM, Orders, order_key
+from varde.orders import LEAST_CAP, NO_ORDER, NO_ORDERS, ORDERS_PER_ITEM, Orders, order_key
 
 CAP = 6
 KEYS = [order_key(name) for name in "xyz"]
@@ -30,7 +30,7 @@ facts = st.lists(
     ),
     max_size=12,
 )
-"""Of 6 items, 4 orders and 3 x 7 returns: within the bounds of a cap of 6 (12 items, 8 orders, 24 returns)."""
+"""Of 6 items, 4 orders and 3 x 7 returns: within the bounds of a cap of 6 (16 items, 8 orders, 32 returns)."""
 
 
 def joined(parts: list[Orders], cap: int = CAP) -> Orders:
@@ -73,7 +73,7 @@ def test_purchases_are_the_definition_in_any_order_and_with_repeats(parts, cap, 
 many = st.lists(
     st.tuples(
         st.integers(0, 30).map(lambda n: order_key(str(n))),
-        st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=5, unique=True).map(tuple),
+        st.lists(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=1, max_size=5, unique=True).map(tuple),
         st.integers(0, 40),
     ),
     max_size=60,
@@ -89,13 +89,14 @@ def test_beyond_the_bounds_purchases_are_exact_without_returns(lines, cap, cut, 
     assert whole.purchases(cap) == history.of(((item, time) for _, items, time in lines for item in items), cap)
 
 
-@given(many, many, st.integers(1, 3))
+@given(many, many, st.integers(1, LEAST_CAP + 2))
 def test_nothing_outgrows_its_bound(lines, back, cap) -> None:
     parts = [orders.bought(*line) for line in lines] + [orders.returned(*one) for one in back]
     whole = joined(parts, cap)
-    assert len(whole.lines) <= 2 * cap
+    room = max(cap, LEAST_CAP)
+    assert len(whole.lines) <= 2 * room
     assert all(len(times) <= ORDERS_PER_ITEM for times in whole.lines.values())
-    assert sum(map(len, whole.returns.values())) <= 4 * cap
+    assert sum(map(len, whole.returns.values())) <= 4 * room
     assert all(whole.returns.values())
     assert len(whole.purchases(cap)) <= cap
 
@@ -107,6 +108,13 @@ def test_what_is_beyond_the_bounds_is_what_the_page_says() -> None:
     assert joined(lines + back).purchases(CAP) == {}
     assert by_definition(lines + back, CAP) == {"a": 0}
     assert joined(lines[1:] + back[:-1]).purchases(CAP) == {"a": ORDERS_PER_ITEM}
+
+
+def test_a_small_cap_has_room_for_what_a_return_uncovers() -> None:
+    """Three items are bought after four, beside a history of two; once they are gone, the latest of the four count."""
+    lines = [orders.bought(order_key("x"), tuple("abcd"), 1), orders.bought(order_key("y"), tuple("efg"), 2)]
+    back = orders.returned(order_key("y"), (), 3)
+    assert joined([*lines, back], 2).purchases(2) == by_definition([*lines, back], 2) == {"a": 1, "b": 1}
 
 
 def test_an_item_stays_while_another_order_holds_it() -> None:

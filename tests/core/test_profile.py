@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varde import orders, profile, transitions
+from varde import ecommerce, orders, profile, transitions
 from varde.flood import Rate
 from varde.history import DAY_MS, Limits, Signal
 from varde.pairs import Histories
@@ -100,3 +100,19 @@ def test_a_linked_profile_lives_while_its_device_is_seen() -> None:
     tomorrow = transitions.met(linked, NOW + DAY_MS)
     assert tomorrow.expires_on(3) == 20_001 + 3 + 1
     assert transitions.met(tomorrow, NOW) is tomorrow
+
+
+def test_the_largest_cell_is_as_large_as_the_page_says() -> None:
+    """Longest ids, full histories, and as many orders and returns as are kept (docs/counting.md, property 7)."""
+    limits, held = Limits(), EMPTY
+    for n in range(5 * limits.cap):
+        item, at = f"{n:03}".ljust(ecommerce.MAX_ID_BYTES, "x"), NOW + n
+        for signal in (Signal.VIEW, Signal.CART):
+            held = transitions.join(held, transitions.interaction(signal, (item,), at), limits, NOW).profile
+        for order in range(orders.ORDERS_PER_ITEM + 1):
+            line = transitions.interaction(Signal.PURCHASE, (item,), at, orders.order_key(f"{n} {order}"))
+            held = transitions.join(held, line, limits, NOW).profile
+        gone = transitions.take_back(orders.order_key(f"gone {n}"), (item,), at)
+        held = transitions.join(held, gone, limits, NOW).profile
+    assert len(orders.decode(held.orders).lines) == 2 * limits.cap
+    assert 170_000 < len(profile.encode(held)) <= 180_000

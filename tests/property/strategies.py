@@ -12,6 +12,7 @@ NOW = 20_000 * DAY_MS + 12_345
 USERS = ("U", "V", "W")
 DEVICES = ("a", "b", "c")
 ITEMS = st.lists(st.sampled_from("pqrstuv"), min_size=1, max_size=4, unique=True).map(tuple)
+"""Seven, and three orders: within the bounds of varde.orders for any cap, so that returns are exact, too."""
 
 limits = st.builds(Limits, st.integers(2, 5), st.integers(1, 4))
 

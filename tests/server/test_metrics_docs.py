@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from contextlib import closing
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 from tests.streaming.world import NOW, clock, identify, message, order, view
 
-from varde import consent, profile, seed, transitions
+from varde import consent, keys, profile, seed, transitions
 from varde.events import REASONS
 from varde.figures import IGNORED, REJECTED
 from varde.freshness import BOUNDS_MS, PREFIX
@@ -56,6 +57,8 @@ DENIED = {"consent": {"categoryPreferences": {"Analytics": False}}}
 FLOOD = 10
 """The least bound there is."""
 EARLIER, LATER = NOW - DAY_MS, NOW - DAY_MS // 2
+LATE = "an item for which there is no number left"
+
 BY_PROFILE = {
     "u-seen": [view("a", user="u-seen", at=LATER), view("b", user="u-seen", at=LATER)],  # counted
     "u-again": [view("a", user="u-again", at=EARLIER), view("a", user="u-again", at=LATER)],  # refreshed
@@ -75,6 +78,7 @@ BY_PROFILE = {
         message(event=consent.CHANGED, at=LATER, userId="u-shy", context=DENIED),  # withdrawn
         message(at=LATER, userId="u-shy", item="a", context=DENIED),  # impersonal
     ],
+    "u-late": [view("a", user="u-late", at=EARLIER), view(LATE, user="u-late", at=LATER)],  # items_refused
     "u-fast": [view(f"item-{n}", user="u-fast", at=LATER + n) for n in range(FLOOD + 1)],  # flooded
 }
 """Messages that a profile has to get in this order."""
@@ -89,7 +93,17 @@ def ran(redis_url):
     """(names of the counters in Redis, names of the Beam metrics of Parse and Apply)."""
     write._store.cache_clear()
     local_runner.repair()
-    settings = Settings(redis_url=redis_url, window_days=90, consent_categories=("Analytics",), flood_events=FLOOD)
+    settings = Settings(
+        redis_url=redis_url,
+        window_days=90,
+        consent_categories=("Analytics",),
+        flood_events=FLOOD,
+        max_items=1000,
+    )
+    beside = [item for item in map(str, range(5000)) if keys.shard_of(item) == keys.shard_of(LATE)]
+    full = beside[: -(-settings.max_items // keys.SHARDS)]
+    with closing(Store.from_settings(settings)) as store:
+        store.intern(full)
     parameters = StreamParameters(settings=settings, run_id="names", lanes=2, batch_updates=50)
     messages = [*examples_of_reasons(), *(data for each in BY_PROFILE.values() for data in each)]
     pipeline = beam.Pipeline(runner="FnApiRunner")

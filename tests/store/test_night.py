@@ -73,13 +73,16 @@ def rewrite(store, base, day):
         store.rewrite_rows(relation, rows, day)
 
 
+@pytest.mark.parametrize("cells", [1_000, 1], ids=["small", "large"])
 @given(world=worlds, kept=st.integers(0, DAYS), wrong=st.lists(st.tuples(*[st.sampled_from("pqrstx")] * 2), max_size=4))
 @settings(
     max_examples=settings().max_examples // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_a_rewrite_is_the_base_and_the_differences_since(redis_server, night, world, kept, wrong):
+def test_a_rewrite_is_the_base_and_the_differences_since(redis_server, night, monkeypatch, cells, world, kept, wrong):
+    monkeypatch.setattr("varde.store.night.CELLS_PER_CALL", cells)
+    monkeypatch.setattr("varde.store.night.FILL", cells)
     with redis_server.client() as client:
         client.flushall()
     night._names.clear()
@@ -119,9 +122,16 @@ def test_a_row_that_is_too_large_for_one_call_is_replaced_at_once(redis_server, 
         place = keys.pairs(Relation.ALSO_VIEWED, number)
         assert client.ttl(place) == -1
         assert not client.exists(keys.successor(keys.shard_of("a")))
+    assert night.rewrite_rows(Relation.ALSO_VIEWED, {"a": cells}, TODAY) == 0, "nothing to change"
+    apply(night, Fold(LIMITS, NOW).play([Interaction("u", None, Signal.VIEW, ("a", "item-0", "new"), NOW)]).total)
+    now = cells | {"item-0": 2, "new": 1}
+    assert night.counts(Relation.ALSO_VIEWED, "a") == now
+    assert night.rewrite_rows(Relation.ALSO_VIEWED, {"a": cells}, TODAY) == 0, "the difference is of today"
+    assert night.rewrite_rows(Relation.ALSO_VIEWED, {"a": cells | {"item-7": 1, "item-9": 0}}, TODAY) == 1
+    assert night.counts(Relation.ALSO_VIEWED, "a") == {i: n for i, n in now.items() if i != "item-9"} | {"item-7": 1}
     assert night.rewrite_rows(Relation.ALSO_VIEWED, {"a": {}}, TODAY) == 1
-    assert night.counts(Relation.ALSO_VIEWED, "a") == {}
-    assert night.row(Relation.ALSO_VIEWED, "a") is None
+    assert night.counts(Relation.ALSO_VIEWED, "a") == {"item-0": 1, "new": 1}
+    assert night.row(Relation.ALSO_VIEWED, "a").neighbours == 2
 
 
 def test_the_end_of_a_run_is_noted_and_lets_old_days_go(redis_server, night):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from unittest import mock
 
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, SetupOptions, StandardOptions
@@ -62,11 +63,32 @@ def test_an_unknown_option_is_refused_by_name(word, named):
         (["--batch_updates=6000"], {}, "--batch_updates"),
         (["--dead_letter_topic=dead"], {}, "--dead_letter_topic"),
         (["--input_subscription=projects/p/topics/t"], {}, "--input_subscription"),
+        (["--redis_url=redis://:letmein@h/0"], {}, "--redis_url"),
+        (["--redis_url=rediss://h/0?password=letmein"], {}, "--redis_url"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(words, environ, named):
-    with pytest.raises(SettingsError, match=named):
+    with pytest.raises(SettingsError, match=named) as caught:
         parameters(main.options(words), environ, "new")
+    assert "letmein" not in str(caught.value)
+
+
+def test_a_password_comes_from_the_environment():
+    with_password = "redis://:letmein@h/0"
+    checked = parameters(main.options([]), {"VARDE_REDIS_URL": with_password}, "new")
+    assert checked.settings.redis_url == with_password
+    over_it = parameters(main.options(["--redis_url=redis://h:1/0"]), {"VARDE_REDIS_URL": with_password}, "new")
+    assert over_it.settings.redis_url == "redis://h:1/0"
+
+
+@pytest.mark.parametrize(("topic", "warned"), [(None, True), ("projects/p/topics/dead", False)])
+def test_a_start_without_a_place_for_dead_letters_says_so(topic, warned, monkeypatch, caplog):
+    submitted = mock.Mock(options=main.options(["--runner=DataflowRunner", "--project=shop"]))
+    checked = StreamParameters(settings=Settings(), run_id="new", dead_letter_topic=topic)
+    monkeypatch.setattr(main, "assemble", lambda *_: (submitted, checked))
+    assert main.run([], {}) == 0
+    submitted.run.assert_called_once_with()
+    assert ("--dead_letter_topic is not set" in caplog.text) == warned
 
 
 def test_options_go_before_the_environment():

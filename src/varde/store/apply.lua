@@ -10,6 +10,7 @@
 --           which is kept for so many seconds from now
 --   weights: [member, weight, ...]; takes the next key, a sorted set
 -- ARGV[5] run id of the server that the caller knows, '' for none
+-- ARGV[6] most members of a sorted set; the lightest go
 -- Returns 0 when the batch was applied before; else [sum, ...] of the leading groups, members in order; else, changing
 -- nothing, this server's run id as text when it is not ARGV[5].
 --
@@ -108,5 +109,6 @@ for _, entries in ipairs(weights) do
   for j = 1, #entries, 2 do
     call('ZINCRBY', KEYS[at], entries[j + 1], entries[j])
   end
+  call('ZREMRANGEBYRANK', KEYS[at], 0, -1 - ARGV[6])
 end
 return sums

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgpack
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from varde import keys
-from varde.history import DAY_MS
-from varde.pairs import Relation
+from varde.pairs import ANY_ITEM, Relation
 from varde.store import packing
+from varde.store.past import PastStore
 from varde.store.reads import flat
-from varde.store.scripts import COUNTS_AT, REWRITE, Command, call, command
-from varde.store.sync import SERVERS, Store
+from varde.store.scripts import REWRITE, Command, call, command
+from varde.store.sync import SERVERS
 
 Cells = Mapping[str, int]
 
@@ -49,31 +49,8 @@ class _Hash(NamedTuple):
     number: int
 
 
-class NightStore(Store):
+class NightStore(PastStore):
     """The store with the nightly job's reads and writes."""
-
-    def days_since(self, day: int) -> range:
-        """The days whose differences may be there, from `day` (since the epoch) on; one ahead for fast clocks."""
-        return range(day, self._clock() // DAY_MS + 2)
-
-    def rows_at(self, relation: Relation | int, items: Sequence[str], day: int) -> list[dict[str, int]]:
-        """Every neighbour of items with its pair count as it was when `day` began; 0 to 1 round trips."""
-        numbers = self.numbers(items)
-        there = [number for number in numbers if number is not None]
-        found = iter(self._at([(keys.pairs(relation, n), self._pair_days(relation, n, day)) for n in there]))
-        named = iter(self._named(list(found)))
-        return [{} if number is None else next(named) for number in numbers]
-
-    def supports_at(self, where: int, day: int) -> dict[str, int]:
-        """Every item of a universe with its support as it was when `day` began; pairs.ANY_ITEM for all customers."""
-        hashes = [
-            (keys.supports(where, shard), [keys.supports_day(where, shard, d) for d in self.days_since(day)])
-            for shard in range(keys.SHARDS)
-        ]
-        out: dict[str, int] = {}
-        for cells in self._named(self._at(hashes)):
-            out.update(cells)
-        return out
 
     def rewrite_rows(self, relation: Relation | int, rows: Mapping[str, Cells], day: int) -> int:
         """Make pair counts what they were when `day` began by `rows`, plus the differences since; rows too.
@@ -87,16 +64,16 @@ class NightStore(Store):
             The number of rows that changed.
         """
         changed = 0
+
+        def hashes(numbers: packing.Numbers, some: Mapping[str, Cells]) -> list[_Hash]:
+            mine = [(numbers[item], cells) for item, cells in some.items()]
+            return [_Hash(keys.pairs(relation, n), self._pair_days(relation, n, day), cells, n) for n, cells in mine]
+
         for chunk in self._chunks(rows):
-            cells = dict(chunk)
-
-            def places(numbers: packing.Numbers, cells: dict[str, Cells] = cells) -> list[_Hash]:
-                mine = [(numbers[item], counts) for item, counts in cells.items()]
-                return [_Hash(keys.pairs(relation, n), self._pair_days(relation, n, day), some, n) for n, some in mine]
-
-            changed += self._rewrite(places, (item for mine in cells.items() for item in (mine[0], *mine[1])))
+            changed += self._rewrite(hashes, dict(chunk))
             # Each, not only those that changed: the supports in them may have.
-            self._patch({(int(relation), number): None for number in self.intern(cells)})
+            numbers = self._intern(item for item, _ in chunk)
+            self._patch({(int(relation), number): None for number in numbers.values()})
         return changed
 
     def rewrite_supports(self, where: int, supports: Cells, day: int) -> int:
@@ -109,14 +86,15 @@ class NightStore(Store):
         for item, n in supports.items():
             shards[keys.shard_of(item)][item] = n
         changed = 0
-        for shard, cells in shards.items():
+        for shard, mine in shards.items():
             dated = [keys.supports_day(where, shard, d) for d in self.days_since(day)]
-            one = [_Hash(keys.supports(where, shard), dated, cells, shard)]
 
-            def place(_: packing.Numbers, one: list[_Hash] = one) -> list[_Hash]:
-                return one
+            def hashes(
+                _: packing.Numbers, some: Mapping[str, Cells], shard: int = shard, dated: list[str] = dated
+            ) -> list[_Hash]:
+                return [_Hash(keys.supports(where, shard), dated, some[ANY_ITEM], shard)]
 
-            changed += self._rewrite(place, cells)
+            changed += self._rewrite(hashes, {ANY_ITEM: mine})
         self._table.forget()
         return changed
 
@@ -131,11 +109,15 @@ class NightStore(Store):
         numbers = self._intern(weights)
         shards: dict[int, list[float]] = {}
         for item, weight in weights.items():
-            shards.setdefault(keys.shard_of(item), []).extend((weight, numbers[item]))
+            if item in numbers:
+                shards.setdefault(keys.shard_of(item), []).extend((weight, numbers[item]))
         commands = [
             command("ZADD", keys.popular(signal, shard), "GT", *entries[i : i + 2 * FILL])
             for shard, entries in shards.items()
             for i in range(0, len(entries), 2 * FILL)
+        ]
+        commands += [
+            command("ZREMRANGEBYRANK", keys.popular(signal, shard), 0, -1 - packing.POPULAR) for shard in shards
         ]
         if commands:
             self._send(commands)
@@ -178,40 +160,6 @@ class NightStore(Store):
         for start in range(0, len(commands), 5_000):
             self._send(commands[start : start + 5_000])
 
-    def _pair_days(self, relation: int, number: int, day: int) -> list[str]:
-        return [keys.pairs_day(relation, number, d) for d in self.days_since(day)]
-
-    def _at(self, hashes: Sequence[tuple[str, list[str]]]) -> list[list[Any]]:
-        """What counts_at.lua says of each hash; hashes of one slot share a call."""
-        groups: dict[str, list[int]] = {}
-        for index, (place, _) in enumerate(hashes):
-            groups.setdefault(place.split("}", 1)[0], []).append(index)
-        calls, order = [], []
-        for indices in groups.values():
-            for start in range(0, len(indices), ROWS_PER_CALL):
-                some = indices[start : start + ROWS_PER_CALL]
-                names = [name for i in some for name in (hashes[i][0], *hashes[i][1])]
-                calls.append(call(COUNTS_AT, names, (len(hashes[some[0]][1]),)))
-                order += some
-        replies = [entries for reply in (self._send(calls) if calls else []) for entries in reply]
-        out: list[list[Any]] = [[]] * len(hashes)
-        for index, entries in zip(order, replies, strict=True):
-            out[index] = entries
-        return out
-
-    def _named(self, replies: Sequence[Sequence[bytes]]) -> list[dict[str, int]]:
-        numbers = {int(member) for entries in replies for member in entries[::2]}
-        known = list(numbers)
-        ids = dict(zip(known, self.names(known), strict=True))
-        return [
-            {
-                name: int(n)
-                for member, n in zip(entries[::2], entries[1::2], strict=True)
-                if (name := "" if int(member) == keys.ANY_NUMBER else ids[int(member)]) is not None
-            }
-            for entries in replies
-        ]
-
     def _chunks(self, rows: Mapping[str, Cells]) -> Iterator[list[tuple[str, Cells]]]:
         """Rows of one shard, few enough for one call; a large row comes alone."""
         shards: dict[int, list[tuple[str, Cells]]] = {}
@@ -228,20 +176,27 @@ class NightStore(Store):
                 size += len(cells)
             yield chunk
 
-    def _rewrite(self, places: Callable[[packing.Numbers], list[_Hash]], ids: Iterable[str]) -> int:
+    def _rewrite(
+        self, hashes: Callable[[packing.Numbers, Mapping[str, Cells]], list[_Hash]], rows: Mapping[str, Cells]
+    ) -> int:
         """Call rewrite.lua for hashes of one slot, with numbers of the server that it runs on; how many changed.
 
-        `ids` are all items that have to have a number.
+        Items of `rows` that have come too late for a number (VARDE_MAX_ITEMS) are left out.
         """
-        wanted: set[str] = set()
         for _ in range(SERVERS):
             numbers: packing.Numbers = self._names.numbers
             try:
-                reply = self._try(places(numbers), numbers)
+                reply = self._try(hashes(numbers, rows), numbers)
             except KeyError:  # looking for new items first would take as long as the rest
-                wanted.update(ids)
-                numbers = self._intern(wanted)
-                reply = self._try(places(numbers), numbers)
+                numbers = self._intern({item for row, cells in rows.items() for item in (row, *cells)})
+                rows = {
+                    row: {item: n for item, n in cells.items() if item in numbers}
+                    for row, cells in rows.items()
+                    if row in numbers
+                }
+                if not rows:
+                    return 0
+                reply = self._try(hashes(numbers, rows), numbers)
             if isinstance(reply, int):
                 return reply
             shard, server = reply

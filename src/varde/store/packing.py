@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import msgpack
 
@@ -22,15 +23,26 @@ WHOLE_ROW = 1_000
 """An item with more changed columns than this, or more neighbours and no row, is read apart from its batch."""
 
 Numbers = Mapping[str, int]
+T = TypeVar("T", int, float)
+
+ITEMS_REFUSED = "items_refused"
+POPULAR = 1_000
+"""Most items of a shard and signal whose popularity is kept: the least popular go."""
 
 
-def intern_calls(ids: Sequence[str]) -> tuple[list[list[str]], list[Command]]:
-    """The distinct ids in groups of one shard, and for each group the call that numbers it."""
+def intern_calls(ids: Sequence[str], most: int) -> tuple[list[list[str]], list[Command]]:
+    """The distinct ids in groups of one shard, and for each group the call that numbers it.
+
+    `most` ids have a number, over all shards: each shard has its part of them.
+    """
+    part = -(-most // keys.SHARDS)
     groups: dict[int, list[str]] = {}
     for item in dict.fromkeys(ids):
         groups.setdefault(keys.shard_of(item), []).append(item)
     calls = [
-        call(INTERN, (keys.numbers(s), keys.names(s), keys.sequence(s)), (s, keys.SHARDS, *map(str.encode, items)))
+        call(
+            INTERN, (keys.numbers(s), keys.names(s), keys.sequence(s)), (s, keys.SHARDS, part, *map(str.encode, items))
+        )
         for s, items in groups.items()
     ]
     return list(groups.values()), calls
@@ -52,6 +64,22 @@ def row_items_of(deliveries: Iterable[Delivery]) -> set[str]:
             found.add(item)
             found.update(cells)
     return found
+
+
+def without_refused(delivery: Delivery, numbers: Numbers) -> Delivery:
+    """The part of a delivery whose items have numbers; a counter says how many items have none (VARDE_MAX_ITEMS)."""
+    refused = len(items_of(delivery) - numbers.keys())
+
+    def kept(cells: Mapping[str, T]) -> dict[str, T]:
+        return {item: n for item, n in cells.items() if item in numbers}
+
+    return replace(
+        delivery,
+        rows=[(r, d, item, kept(cells)) for r, d, item, cells in delivery.rows if item in numbers],
+        supports=[(where, day, kept(cells)) for where, day, cells in delivery.supports],
+        popular=[(signal, kept(weights)) for signal, weights in delivery.popular],
+        stats=delivery.stats | {ITEMS_REFUSED: delivery.stats.get(ITEMS_REFUSED, 0) + refused},
+    )
 
 
 def apply_call(delivery: Delivery, numbers: Numbers, server: str, now: int, settings: Settings) -> Command:
@@ -86,7 +114,7 @@ def apply_call(delivery: Delivery, numbers: Numbers, server: str, now: int, sett
     block, bit = divmod(token.index, keys.TOKEN_BLOCK)
     bitmap = keys.applied(shard, token.run, token.lane, block, token.part)
     payload = msgpack.packb((batch.groups, weights))
-    return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload, server))
+    return call(APPLY, (bitmap, *batch.keys), (bit, settings.token_days * DAY_S, watched, payload, server, POPULAR))
 
 
 def _weights(some: Mapping[str, float], shard: int, numbers: Numbers) -> list[float]:

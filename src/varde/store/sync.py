@@ -84,7 +84,11 @@ class Store:
     # Writes
 
     def intern(self, ids: Iterable[str]) -> list[int]:
-        """The numbers of ids, in their order; an id without one gets the next of its shard."""
+        """The numbers of ids, in their order; an id without one gets the next of its shard.
+
+        Raises:
+            KeyError: there are VARDE_MAX_ITEMS items already, so an id got none.
+        """
         wanted = list(ids)
         numbers = self._intern(wanted)
         return [numbers[item] for item in wanted]
@@ -98,26 +102,31 @@ class Store:
         Raises:
             redis.exceptions.RedisError: not reached, or refused; whether it was applied is then unknown: try again.
         """
-        sums, numbers = self._applied(delivery)
+        sums, numbers, applied = self._applied(delivery)
         if sums == 0:
             return False
-        changes = packing.support_changes(delivery, numbers)
+        changes = packing.support_changes(applied, numbers)
         self._table.learn((where, number, n) for (where, number), n in zip(changes, sums, strict=True))
         return True
 
-    def _applied(self, delivery: Delivery) -> tuple[Any, packing.Numbers]:
-        """The script's answer and the numbers that it was given, from the server that it ran on."""
+    def _applied(self, delivery: Delivery) -> tuple[Any, packing.Numbers, Delivery]:
+        """The script's answer, and the numbers and what it was given, from the server that it ran on."""
+        whole = delivery
         for _ in range(SERVERS):
             server = self._servers.get(delivery.shard, "")
             numbers: packing.Numbers = self._names.numbers
+            delivery = whole
             try:
                 call = packing.apply_call(delivery, numbers, server, self._clock(), self._settings)
             except KeyError:  # new items are rare: looking for them first would cost half as much as the rest
-                numbers = self._intern(packing.items_of(delivery))
+                items = packing.items_of(whole)
+                numbers = self._intern(items)
+                if len(numbers) < len(items):
+                    delivery = packing.without_refused(whole, numbers)
                 call = packing.apply_call(delivery, numbers, server, self._clock(), self._settings)
             (reply,) = self._send([call])
             if not isinstance(reply, bytes):
-                return reply, numbers
+                return reply, numbers, delivery
             self._servers[delivery.shard] = reply.decode()
             if server:
                 self._names.clear()
@@ -140,7 +149,8 @@ class Store:
         try:
             touched = touched_by(deliveries, self._names.numbers)
         except KeyError:
-            touched = touched_by(deliveries, self._intern(packing.row_items_of(deliveries)))
+            numbers = self._intern(packing.row_items_of(deliveries))
+            touched = touched_by((packing.without_refused(delivery, numbers) for delivery in deliveries), numbers)
         return self._patch(touched)
 
     def rebuild(self, relation: Relation | int, number: int) -> None:
@@ -163,9 +173,10 @@ class Store:
         known = self._names.numbers
         found = {item: known.get(item) for item in ids}
         if unknown := [item for item, number in found.items() if number is None]:
-            groups, calls = packing.intern_calls(unknown)
+            groups, calls = packing.intern_calls(unknown, self._settings.max_items)
             for group, numbers in zip(groups, self._send(calls), strict=True):
-                new = list(zip(group, map(int, numbers), strict=True))
+                # Empty: the id has come too late for a number.
+                new = [(item, int(number)) for item, number in zip(group, numbers, strict=True) if number]
                 self._names.learn(new)
                 found.update(new)
         return {item: number for item, number in found.items() if number is not None}
