@@ -73,9 +73,11 @@ class Block:
 def incidence(histories: pa.Table) -> Incidence:
     """The matrices of a table of histories (columns customer, signal, item; one row each)."""
     customers, who = _coded(histories["customer"])
+    histories = histories.select(["signal", "item"])  # unless the caller holds them too, the strings are free
     items, what = _coded(histories["item"])
     signals = histories["signal"].to_numpy().astype(np.int8)
-    del histories  # the strings, unless the caller holds them too
+    del histories
+    pa.default_memory_pool().release_unused()
     order = pc.sort_indices(items)
     place = np.empty(len(order), dtype=np.int32)
     place[order.to_numpy()] = np.arange(len(order), dtype=np.int32)

@@ -100,7 +100,7 @@ class Product:
 
 
 def _parts(matrix: sparse.csr_array) -> tuple[Ints, Ints]:
-    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32)
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False).view(np.uint32)
 
 
 @cache

@@ -125,9 +125,7 @@ class Loader:
         if user_id is None:
             reason = "no_id"
             raise _SkipError(reason)
-        time, _ = timestamps.event_time(message, received_at)
-        if time < timestamps.EARLIEST:  # a person's wish is not dropped for its date
-            time = timestamps.received_time(message, received_at)
+        time = timestamps.wish_time(message, received_at)
         self._put(tombstones.TABLE, (keys.customer_key(user_id, None, self._secret), time), {})
 
     def _track(self, message: dict[str, Any], common: tuple[Any, ...], consent: Columns) -> None:

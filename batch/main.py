@@ -67,6 +67,12 @@ def warehouse_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--bigquery", metavar="PROJECT", help="BigQuery; the project that is billed for the jobs")
     parser.add_argument("--segment", metavar="PROJECT.DATASET", help="where Segment writes (with --bigquery)")
     parser.add_argument("--varde", metavar="PROJECT.DATASET", help="our own dataset (with --bigquery)")
+    parser.add_argument("--store", metavar="PROJECT.DATASET", help="the shop's own tables, if any (with --bigquery)")
+    parser.add_argument(
+        "--raw-table",
+        metavar="NAME",
+        help="read the messages from this table of a Pub/Sub subscription, in Segment's dataset, instead of its tables",
+    )
     parser.add_argument("--max-bytes", type=int, metavar="N", help="refuse a query that would be billed for more bytes")
 
 
@@ -78,7 +84,7 @@ def opened(given: argparse.Namespace, settings: Settings) -> Iterator[Warehouse]
         SettingsError: the warehouse cannot count by these settings.
         WarehouseError: it cannot be opened.
     """
-    tables = check(settings)
+    tables = check(settings, given.raw_table)
     if given.bigquery is None:
         if not given.warehouse.exists():
             msg = "no such file"
@@ -93,7 +99,7 @@ def opened(given: argparse.Namespace, settings: Settings) -> Iterator[Warehouse]
     from .warehouse.bigquery import BigQueryWarehouse
     from .warehouse.bigquery_options import Options, Places, connect
 
-    places, options = Places(given.segment, given.varde), Options(maximum_bytes_billed=given.max_bytes)
+    places, options = Places(given.segment, given.varde, given.store), Options(maximum_bytes_billed=given.max_bytes)
     with BigQueryWarehouse(connect(given.bigquery), places, uuid.uuid4().hex, tables, options) as bigquery:
         sys.stderr.write(f"BigQuery will read about {_estimate(bigquery, settings) / 1e9:,.2f} GB\n")
         yield bigquery
@@ -141,7 +147,7 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _request(given: argparse.Namespace) -> Request:
     thresholds = guard.Thresholds(given.max_drop, given.max_growth, given.max_stale_hours, given.max_faulty)
-    return Request(given.as_of, given.apply, given.resume, given.force, thresholds)
+    return Request(given.as_of, given.apply, given.resume, given.force, thresholds, given.bigquery is not None)
 
 
 def command(argv: Sequence[str]) -> int:

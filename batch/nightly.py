@@ -11,18 +11,20 @@ from varde import keys, robots
 from varde.counts import Cells
 from varde.events import Mapping
 from varde.history import Limits, Signal
-from varde.orders import ORDERS_PER_ITEM
+from varde.orders import ORDERS_PER_ITEM, items_kept, returns_kept
 from varde.pairs import ANY_ITEM, Relation, Universe
 
 from . import count, tombstones
 from .warehouse import Parameters, Warehouse
 
 STEPS = (
+    "raw",
     "robots",
     "messages",
     "interactions",
     "withdrawals",
     "identity",
+    "sales",
     "deeds",
     "erasures",
     "forgotten",
@@ -30,15 +32,19 @@ STEPS = (
     "order_lines",
     "histories",
     "supports",
+    "catalogue_rows",
+    "catalogue",
     "faults",
 )
-"""The steps in order: queries and DECIDED. Each reads only Segment's tables and those of the steps before it."""
+"""The steps in order: queries and DECIDED. Each reads tables that are not ours and what the steps before it wrote."""
 
-NAMED = ("erasures", "forgotten")
+NAMED = ("raw", "erasures", "forgotten")
 """Tables that say by their ids who is forgotten. They are gone when the steps are done."""
 
 RETURN = 3
 """Stands for a return where the SQL has a signal."""
+OTHERS = {RETURN: "return", 4: "sale", 5: "catalogue", 6: "message"}
+"""What else faults.sql has in the place of a signal."""
 
 ITEM_KEYS = frozenset({"product_id", "sku", "id", "variant"})
 """Product fields that the SQL knows."""
@@ -117,6 +123,8 @@ def plan(as_of: int, limits: Limits, mapping: Mapping, secret: bytes = b"") -> P
         "item_keys": item_keys,
         "links_since": ALL_TIME,
         "orders_per_item": ORDERS_PER_ITEM,
+        "items_kept": items_kept(limits.cap),
+        "returns_kept": returns_kept(limits.cap),
     }
     return Plan(as_of, given, mapping.robots, secret)
 
@@ -169,8 +177,19 @@ def _robots(warehouse: Warehouse, given: Plan) -> pa.Table:
 
 
 def _erasures(warehouse: Warehouse, given: Plan) -> pa.Table:
-    """The users of the window who have a tombstone: it has only their hash, so every user is asked."""
+    """The users of the window who have a tombstone: it has only their hash, so every user is asked.
+
+    Delete messages among raw messages become tombstones first. They hold in this night also when a later one of the
+    same user is known already.
+    """
+    said = {
+        keys.customer_key(row["user_id"], None, given.secret): row["time"]
+        for row in warehouse.query("deletes", given.parameters).to_pylist()
+    }
+    tombstones.merge(warehouse, said)
     erased = tombstones.latest(warehouse, given.as_of)
+    for customer, at in said.items():
+        erased[customer] = max(at, erased.get(customer, at))
     users: dict[str, int] = {}
     for user in warehouse.query("users", given.parameters)["user_id"].to_pylist() if erased else ():
         at = erased.get(keys.customer_key(user, None, given.secret))
@@ -200,10 +219,10 @@ def build(
     supports: dict[int, Cells] = {}
     for row in warehouse.read("varde.supports").to_pylist():
         supports.setdefault(row["universe"], {})[row["item"]] = row["customers"]
-    names = {RETURN: "return"} | {int(signal): signal.name.lower() for signal in Signal}
+    names = OTHERS | {int(signal): signal.name.lower() for signal in Signal}
     faults = {
         (names[row["signal"]], row["reason"]): row["messages"] for row in warehouse.read("varde.faults").to_pylist()
     }
     tick("pairs")
-    who = count.incidence(warehouse.read("varde.histories"))
+    who = count.incidence(warehouse.read("varde.histories", count.COLUMNS))
     return Night(as_of, window_start(as_of, limits), who, supports, dict(sorted(faults.items())), rows_of)

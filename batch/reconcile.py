@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import Any, Protocol
 
 from varde.history import DAY_MS, Limits, Signal
+from varde.pairs import Relation
 from varde.settings import Settings, SettingsError
 
-from . import apply, bootstrap, drift, guard, nightly, tombstones
+from . import apply, bootstrap, drift, guard, nightly, outputs, tombstones
 from .drift import Summary
 from .warehouse import Warehouse, segment
 
@@ -36,7 +39,8 @@ class Request:
 
     as_of: last event time that counts, ms; None takes the last moment of the newest day that the warehouse has whole.
     apply: write the result. resume: go on where a try that was interrupted stopped. force: write it in spite of
-    refusals. thresholds: what is refused.
+    refusals. thresholds: what is refused. count_there: pairs for reports are counted by the warehouse, not here.
+    start: a name that no other start of the job has, for the tables of runs.
     """
 
     as_of: int | None = None
@@ -44,6 +48,8 @@ class Request:
     resume: bool = False
     force: bool = False
     thresholds: guard.Thresholds = field(default_factory=guard.Thresholds)
+    count_there: bool = False
+    start: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,7 @@ def reconcile(
         msg = "only the end of a day (UTC) can be written: the stream keeps its differences by day"
         raise NotAtMidnightError(msg)
     day = (as_of + 1) // DAY_MS
+    warehouse.define()
     tick("tombstones")
     tombstones.merge(warehouse, store.tombstones())
     night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, settings.id_secret.encode(), tick)
@@ -157,13 +164,29 @@ def reconcile(
     if not request.apply:
         return Outcome(run, night, found, (now() - start) / 1000, causes)
     refusals = guard.refusals(_judged(warehouse, night, found, newest, start, settings, day), request.thresholds)
-    if refusals and not request.force:
-        return Outcome(run, night, found, (now() - start) / 1000, causes, tuple(refusals))
-    if store.reconciled() is None:
-        bootstrap.fill(warehouse, store, night, settings, tick)
-    applied = apply.apply(night, store, day, run, request.resume, tick)
-    after = drift.against_store(store, night.rows, night.supports, day, tick)
-    return Outcome(run, night, found, (now() - start) / 1000, causes, tuple(refusals), applied, after)
+    outcome = Outcome(run, night, found, (now() - start) / 1000, causes, tuple(refusals))
+    if request.force or not refusals:
+        if store.reconciled() is None:
+            bootstrap.fill(warehouse, store, night, settings, tick)
+        applied = apply.apply(night, store, day, run, request.resume, tick)
+        tick("reports")
+        outputs.publish(warehouse, None if request.count_there else night.incidence)
+        after = drift.against_store(store, night.rows, night.supports, day, tick)
+        outcome = replace(outcome, applied=applied, after=after, seconds=(now() - start) / 1000)
+    _record(warehouse, outcome, start, request.start)
+    return outcome
+
+
+def _record(warehouse: Warehouse, outcome: Outcome, started: int, start: str) -> None:
+    """A row for this start of the job, and its drift, in the tables of runs."""
+    night = outcome.night
+    applied = outcome.applied is not None
+    pairs = sum(1 for relation in Relation for _, cells in night.rows(relation) for _ in cells)
+    counted = outputs.Counted(
+        night.as_of, night.window_start, night.customers, len(night.incidence.items), pairs, night.faults
+    )
+    run = outputs.Run(start, started, outcome.seconds, version("varde"), outcome.refusals, applied)
+    outputs.record(warehouse, run, counted, outcome.drift)
 
 
 def _judged(
@@ -185,8 +208,12 @@ def _judged(
     return guard.Figures(newest, now, day, now // DAY_MS - settings.live_days, sums, messages, night.faults)
 
 
-def check(settings: Settings) -> segment.EventTables:
+def check(settings: Settings, raw_table: str | None = None) -> segment.EventTables:
     """How the warehouse's tables are read by the settings, once it is known that the warehouse can count by them.
+
+    Args:
+        settings: item keys, events and consent.
+        raw_table: a table of raw messages to read instead of Segment's tables.
 
     Raises:
         SettingsError: it cannot; the message begins with the variable's name.
@@ -195,7 +222,7 @@ def check(settings: Settings) -> segment.EventTables:
     try:
         nightly.plan(0, settings.limits, mapping)
         variable = "VARDE_EVENTS"
-        return segment.event_tables(mapping.custom_events, mapping.consent, mapping.consent_default)
+        return segment.event_tables(mapping.custom_events, mapping.consent, mapping.consent_default, raw_table)
     except segment.CategoryError as error:
         msg = f"VARDE_CONSENT_CATEGORIES: {error}"
         raise SettingsError(msg) from None

@@ -1,6 +1,6 @@
 -- Grain: one row a customer, signal, item and order: when the customer did it last. Signal 3 is a return.
 -- Parameters: @window_start, @as_of (INT64, ms: first and last event time that count).
--- Source: varde.interactions, varde.identity.
+-- Source: varde.interactions, varde.identity, varde.sales (purchases in the shop's stores, of users).
 -- The customer is the userId, else the user that the anonymousId is linked to, else the anonymousId; `u:` and `a:` keep
 -- the two kinds of id apart. The order is '' where none is named; the item of a whole order that is returned is ''.
 WITH
@@ -25,6 +25,10 @@ WITH
       order_id,
       time
     FROM resolved
+    UNION ALL
+    SELECT CONCAT('u:', user_id) AS customer, 2 AS signal, item, order_id, time
+    FROM varde.sales
+    WHERE fault IS NULL
   )
 SELECT customer, signal, item, order_id, MAX(time) AS time
 FROM named

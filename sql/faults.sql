@@ -1,10 +1,12 @@
 -- Grain: one row a signal and reason: how many messages inside the window did not count, each by its first reason.
--- Parameters: none.
--- Source: varde.messages, varde.interactions, varde.robots.
+-- Parameters: @window_start, @as_of (INT64, ms: of raw messages, first and last time of receipt that counts).
+-- Source: varde.messages, varde.interactions, varde.robots; varde.raw, varde.sales, varde.catalogue_rows.
 -- Reasons: `robot`, `no_consent` (these two are no faults of the shop's), `no_customer` (neither id), `id_too_long` (an id
 --   over 256 bytes), `no_order_id` (a return that does not say of what), `products_missing` (a purchase without the
 --   text), `products_malformed` (the text is no JSON array, for one because it was cut), `no_item` (none of these, and
 --   no product with a usable id). Signal 3 is a return.
+--   Rows of the store's sales (4) and of its catalogue (5), and raw messages that could not be read (6), have the reasons
+--   of sales, catalogue_rows and raw.
 WITH
   with_items AS (
     SELECT DISTINCT signal, message_id
@@ -34,3 +36,19 @@ SELECT signal, reason, COUNT(*) AS messages
 FROM judged
 WHERE reason IS NOT NULL
 GROUP BY signal, reason
+UNION ALL
+SELECT 4 AS signal, fault AS reason, COUNT(*) AS messages
+FROM varde.sales
+WHERE fault IS NOT NULL
+GROUP BY fault
+UNION ALL
+SELECT 5 AS signal, fault AS reason, COUNT(*) AS messages
+FROM varde.catalogue_rows
+WHERE fault IS NOT NULL
+GROUP BY fault
+UNION ALL
+SELECT 6 AS signal, fault AS reason, COUNT(*) AS messages
+FROM varde.raw
+WHERE fault IS NOT NULL
+  AND (received_at IS NULL OR received_at BETWEEN @window_start AND @as_of)
+GROUP BY fault

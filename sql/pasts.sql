@@ -1,9 +1,9 @@
 -- Grain: one row a customer and thing of the past that a stream is seeded with (varde.seed): a view (signal 0) or a cart
 --   (1) of the histories, an order line (2), or a return (3).
--- Parameters: @cap (INT64: M), @orders_per_item (INT64).
+-- Parameters: @orders_per_item, @items_kept, @returns_kept (INT64: the bounds of varde.orders).
 -- Source: varde.histories, varde.order_lines, varde.order_returns.
--- Bounded like the stream's state (varde.orders): of an item the latest orders, of the items the latest 2 M, of the
--- returns the latest 4 M. What was not taken back goes first, so that the purchases that count are always in it.
+-- Bounded like the stream's state (varde.orders): of an item the latest orders, the latest items, the latest
+-- returns. What was not taken back goes first, so that the purchases that count are always in it.
 WITH
   lines AS (
     SELECT
@@ -19,13 +19,13 @@ WITH
     SELECT customer, item
     FROM lines
     WHERE nth = 1
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY customer ORDER BY returned, time DESC, item) <= 2 * @cap
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY customer ORDER BY returned, time DESC, item) <= @items_kept
   ),
   returns AS (
     SELECT customer, item, order_id, time
     FROM varde.order_returns
     WHERE TRUE
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY customer ORDER BY time DESC, order_id, item) <= 4 * @cap
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY customer ORDER BY time DESC, order_id, item) <= @returns_kept
   )
 SELECT customer, signal, item, '' AS order_id, time
 FROM varde.histories

@@ -5,7 +5,7 @@
 SELECT
   signal,
   item,
-  SUM(POW(2.0, LEAST(GREATEST((time - @landmark) / @half_life, -900.0), 900.0))) AS weight
+  SUM(POW(2.0, LEAST(GREATEST(SAFE_DIVIDE(time - @landmark, @half_life), -900.0), 900.0))) AS weight
 FROM varde.interactions
 WHERE signal BETWEEN 0 AND 2 AND time >= @window_start
 GROUP BY signal, item

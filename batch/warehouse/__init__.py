@@ -18,7 +18,11 @@ class WarehouseError(OSError):
 
 
 class Warehouse(Protocol):
-    """Two datasets: `segment` (what Segment's sync wrote, only read) and `varde` (ours)."""
+    """Datasets: `segment` (what Segment's sync wrote) and `store` (what the shop wrote), only read; `varde` (ours)."""
+
+    def define(self) -> None:
+        """Make those of our tables (sql/ddl) that are not there; the others stay as they are."""
+        ...
 
     def query(self, name: str, parameters: Parameters) -> pa.Table:
         """The rows of sql/`name`.sql. Parameters that the query does not have are ignored.
@@ -33,8 +37,8 @@ class Warehouse(Protocol):
         """Replace table varde.`name` by the rows of sql/`name`.sql, at once or not at all; the number of rows."""
         ...
 
-    def read(self, table: str) -> pa.Table:
-        """All rows of a table named `dataset.table`."""
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of a table named `dataset.table`: these columns, in this order; None for all."""
         ...
 
     def load(self, table: str, rows: pa.Table) -> int:

@@ -7,7 +7,7 @@ datasets put in. Rows come as Arrow: through the BigQuery Storage API where its 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from sqlglot import exp
 
-from . import Parameter, Parameters, WarehouseError, bigquery_values, queries, source
+from . import Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source
 from .bigquery_jobs import Jobs, told
 from .bigquery_options import OWN, Options, Places
 from .segment import EventTables, event_tables
@@ -29,7 +29,7 @@ class BigQueryWarehouse:
 
     Args:
         client: Google's client, closed with the warehouse.
-        places: where the datasets are; both must exist, in the same location.
+        places: where the datasets are; all must exist, in the same location.
         run: name of this start, in the ids of its jobs (letters, digits, `_`, `-`); never the same twice.
         tables: which tables hold the rows of a counted event.
         options: limits, labels, retries.
@@ -62,6 +62,16 @@ class BigQueryWarehouse:
     ) -> None:
         self.close()
 
+    def define(self) -> None:
+        """See Warehouse.define. One script, free of charge.
+
+        Raises:
+            WarehouseError: BigQuery refused it or does not answer.
+        """
+        with told("making our tables"):
+            config = bigquery.QueryJobConfig(labels=self._labels("define"))
+            self._run("define", ddl.for_bigquery(*self._places.of(OWN)), config)
+
     def query(self, name: str, parameters: Parameters) -> pa.Table:
         """See Warehouse.query.
 
@@ -84,8 +94,13 @@ class BigQueryWarehouse:
         config.destination = self._reference(f"{OWN}.{name}")
         config.create_disposition = bigquery.CreateDisposition.CREATE_IF_NEEDED
         config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
+        declared = ddl.tables().get(name)
+        if declared and declared.clustered:
+            config.clustering_fields = list(declared.clustered)
         with told(f"query {name} into {OWN}.{name}"):
             rows = self._run(name, sql, config).result(retry=self._retry, job_retry=None)
+            if declared:
+                self._describe(declared)
             return int(rows.total_rows or 0)
 
     def dry_run(self, name: str, parameters: Parameters) -> int:
@@ -104,7 +119,7 @@ class BigQueryWarehouse:
             job = self._client.query(sql, job_config=config, location=self._location, retry=self._retry)
             return int(job.total_bytes_processed or 0)
 
-    def read(self, table: str) -> pa.Table:
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """See Warehouse.read.
 
         Raises:
@@ -112,8 +127,10 @@ class BigQueryWarehouse:
         """
         with told(f"read {table}"):
             found = self._client.get_table(self._reference(table), retry=self._retry)
-            rows = self._client.list_rows(found, retry=self._retry)
-            return rows.to_arrow(create_bqstorage_client=self._options.storage)
+            chosen = None if columns is None else [column for column in found.schema if column.name in columns]
+            rows = self._client.list_rows(found, chosen, retry=self._retry)
+            read = rows.to_arrow(create_bqstorage_client=self._options.storage)
+            return read if columns is None else read.select(list(columns))
 
     def load(self, table: str, rows: pa.Table) -> int:
         """See Warehouse.load. A load job from Parquet: free, at once or not at all.
@@ -159,6 +176,8 @@ class BigQueryWarehouse:
         Raises:
             WarehouseError: BigQuery refused it or does not answer.
         """
+        if table.startswith(f"{source.STORE}.") and self._places.store is None:
+            return frozenset()
         with told(f"columns of {table}"):
             found = self._table(table)
         return frozenset(column.name for column in found.schema) if found else frozenset()
@@ -169,7 +188,7 @@ class BigQueryWarehouse:
 
     def _common_location(self) -> str:
         found = {}
-        for place in (self._places.segment, self._places.varde):
+        for place in self._places.all:
             with told(f"dataset {place}"):
                 found[place] = str(self._client.get_dataset(place, retry=self._retry).location)
         if len(set(found.values())) > 1:
@@ -179,7 +198,7 @@ class BigQueryWarehouse:
 
     def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
         tree = queries.parse(queries.text(name))
-        columns = cache(lambda table: self.columns(f"{source.DATASET}.{table}"))  # each is asked for several times
+        columns = cache(self.columns)  # each is asked for several times
         fitted = source.fit(tree, columns, self._tables)
         given = {used: parameters[used] for used in sorted(queries.parameters(fitted))}
         for table in fitted.find_all(exp.Table):
@@ -228,6 +247,17 @@ class BigQueryWarehouse:
             )
 
         self._jobs.finish("load", f"{table} {disposition} ".encode() + data, begin)
+
+    def _describe(self, declared: ddl.Declared) -> None:
+        """Say again what the columns mean: a query that replaces a table takes their descriptions away."""
+        found = self._client.get_table(self._reference(f"{OWN}.{declared.name}"), retry=self._retry)
+        found.description = declared.description
+        told_of = {name: description for name, (_, description) in declared.columns.items()}
+        found.schema = [
+            bigquery.SchemaField(c.name, c.field_type, c.mode, description=told_of.get(c.name, ""))
+            for c in found.schema
+        ]
+        self._client.update_table(found, ["schema", "description"], retry=self._retry)
 
     def _reference(self, table: str) -> bigquery.TableReference:
         dataset, _, name = table.partition(".")

@@ -20,13 +20,19 @@ OWN = "varde"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the two datasets are, each as `project.dataset`: Segment's, and ours."""
+    """Where the datasets are, each as `project.dataset`: Segment's, ours, and the shop's own tables if it has some."""
 
     segment: str
     varde: str
+    store: str | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them that there are."""
+        return tuple(place for place in (self.segment, self.varde, self.store) if place is not None)
 
     def __post_init__(self) -> None:
-        for place in (self.segment, self.varde):
+        for place in self.all:
             if not all(place.partition(".")) or place.count(".") != 1:
                 msg = f"{place!r} is not a project and a dataset: write `project.dataset`"
                 raise WarehouseError(msg)
@@ -35,11 +41,12 @@ class Places:
         """(project, dataset) in BigQuery of a logical dataset.
 
         Raises:
-            LookupError: it is neither.
+            LookupError: there is none of this name.
         """
-        found = {source.DATASET: self.segment, OWN: self.varde}.get(dataset)
+        there = {source.DATASET: self.segment, OWN: self.varde, source.STORE: self.store}
+        found = there.get(dataset)
         if found is None:
-            msg = f"no dataset {dataset!r}; there are {source.DATASET}, {OWN}"
+            msg = f"no dataset {dataset!r}; there are {', '.join(name for name, place in there.items() if place)}"
             raise LookupError(msg)
         project, _, name = found.partition(".")
         return project, name

@@ -29,9 +29,12 @@ def to_duckdb(tree: exp.Expr) -> str:
 
 
 def partition_time(node: exp.Expr) -> exp.Expr:
-    """`t._PARTITIONTIME`: the day of loading, which is how Segment's tables are partitioned."""
+    """`t._PARTITIONTIME`: the day of loading, by which Segment's tables are partitioned; of publishing for raw ones."""
     if isinstance(node, exp.Column) and node.name.upper() == PARTITION_TIME:
-        return exp.TimestampTrunc(this=exp.column("loaded_at", table=node.table or None), unit=exp.var("DAY"))
+        select = node.find_ancestor(exp.Select)
+        beside = {column.name for column in select.find_all(exp.Column)} if select else set()
+        loaded = "publish_time" if "publish_time" in beside else "loaded_at"
+        return exp.TimestampTrunc(this=exp.column(loaded, table=node.table or None), unit=exp.var("DAY"))
     return node
 
 

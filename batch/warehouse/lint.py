@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp, tokenize
 from sqlglot.errors import SqlglotError
 
-from . import queries, source
-from .dialect import PARTITION_TIME, to_duckdb
+from . import ddl, queries, source
+from .dialect import to_duckdb
 
 _CLOCK = "nothing in sql/ asks for the time: use @as_of"
 _CHANCE = "not repeatable"
@@ -35,6 +35,9 @@ BANNED = {
     "MERGE": "one SELECT a file",
 }
 """Words that no query may use, and why."""
+
+TYPES = ("STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP")
+"""Types that a column of ours may be declared with."""
 
 
 def check(sql: str) -> list[str]:
@@ -65,7 +68,7 @@ def _expressions(tree: exp.Expr) -> list[str]:
     found = [
         f"{cast.sql('bigquery')}: '12.00' is NULL on BigQuery and 12 on DuckDB"
         for cast in tree.find_all(exp.Cast)
-        if cast.to.is_type(*exp.DataType.INTEGER_TYPES)
+        if cast.to.is_type(*exp.DataType.INTEGER_TYPES) and not isinstance(cast.this, exp.Floor)
     ]
     found += [
         f"{array.sql('bigquery')}: LIMIT and IGNORE NULLS do not translate" for array in tree.find_all(exp.ArrayAgg)
@@ -81,20 +84,20 @@ def _expressions(tree: exp.Expr) -> list[str]:
 def _tables(tree: exp.Expr) -> list[str]:
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
     found = [
-        f"{table.sql('bigquery')}: a table is segment.… or varde.…"
+        f"{table.sql('bigquery')}: a table is segment.…, store.… or varde.…"
         for table in tree.find_all(exp.Table)
-        if table.db not in (source.DATASET, "varde") and (table.db or table.name not in own)
+        if table.db not in (*source.DATASETS, "varde") and (table.db or table.name not in own)
     ]
     for select in source.sources(tree):
         read = source.source_table(select)
         if read is None or not read.alias or select.args.get("joins"):
-            found.append("a step on a table of Segment's reads it alone and with an alias")
+            found.append("a step on a table that is not ours reads it alone and with an alias")
             continue
         columns = list(select.find_all(exp.Column))
         found += [f"{c.name}: say whose column it is" for c in columns if c.table != read.alias]
         where = select.args.get("where")
         filtered = {c.name for c in where.find_all(exp.Column)} if where else set()
-        for needed in (PARTITION_TIME, "received_at"):
+        for needed in source.filtered(read):
             if needed not in filtered:
                 found.append(f"{read.name}: no filter on {needed}")
     return found
@@ -114,3 +117,22 @@ def _json(tree: exp.Expr) -> list[str]:
         for node in tree.find_all(exp.JSONExtract, exp.JSONExtractScalar, exp.JSONValue)
         if not (isinstance(node.this, exp.Column) and node.this.name in elements)
     ]
+
+
+def declaration(sql: str) -> list[str]:
+    """What is wrong with a declaration of sql/ddl; nothing when it may be applied."""
+    try:
+        declared = ddl.read(sql)
+    except (SqlglotError, ValueError) as error:
+        return [f"not a declaration: {error}"]
+    found = [f"{name}: no description" for name, (_, text) in declared.columns.items() if not text]
+    found += [
+        f"{name}: {type_} is none of {', '.join(TYPES)}"
+        for name, (type_, _) in declared.columns.items()
+        if type_ not in TYPES
+    ]
+    if not declared.description:
+        found.append(f"{declared.name}: no description")
+    if declared.statement.find(exp.PartitionedByProperty) and not declared.days:
+        found.append(f"{declared.name}: never expires")
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -66,6 +66,24 @@ CONSENT_GIVEN = "consent_given"
 VIRTUAL: Mapping[str, pa.DataType] = {CONSENT_GIVEN: pa.bool_()}
 """Columns that no table has."""
 
+RAW = "raw_messages"
+"""The table that a query names for what a subscription of Pub/Sub's writes."""
+RAW_COLUMNS: Mapping[str, pa.DataType] = {
+    "message_id": pa.string(),
+    "publish_time": TIMESTAMP,
+    "data": pa.string(),
+    "attributes": pa.string(),
+}
+"""Columns of such a table, as far as they are read."""
+STORE_TABLES: Mapping[str, Mapping[str, pa.DataType]] = {
+    "sales": dict.fromkeys(("customer_id", "item", "time", "order_id"), pa.string()),
+    "catalogue": dict.fromkeys(
+        ("item", "parent", "title", "url", "image", "price", "currency", "stock", "categories", "hidden", "updated"),
+        pa.string(),
+    ),
+}
+"""Tables that a shop may fill itself: each value is read by its text, so its column may have any type."""
+
 
 def consent_column(category: str) -> str | None:
     """The column of a consent category; None for a name without a Latin letter or digit, which cannot have one."""
@@ -80,15 +98,22 @@ class EventTables:
     names: table that a query names -> tables whose rows mean the same; a table that is not in it stands for itself.
     consent: columns of the categories that a person must have agreed to; without any, everything is granted.
     consent_default: whether a message that says nothing about consent has it.
+    categories: names of the required categories, as raw messages have them.
+    raw: messages are read from the raw table instead of Segment's tables.
     """
 
-    names: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, tuple[str, ...]] = field(hash=False)
     consent: tuple[str, ...] = ()
     consent_default: bool = True
+    categories: tuple[str, ...] = ()
+    raw: bool = False
 
 
 def event_tables(
-    custom_events: tuple[tuple[str, Signal], ...] = (), consent: tuple[str, ...] = (), consent_default: bool = True
+    custom_events: tuple[tuple[str, Signal], ...] = (),
+    consent: tuple[str, ...] = (),
+    consent_default: bool = True,
+    raw_table: str | None = None,
 ) -> EventTables:
     """Which tables hold views, carts, purchases and returns: of standard events, their older names and a shop's own.
 
@@ -96,6 +121,8 @@ def event_tables(
         custom_events: a shop's own event names and their signals.
         consent: names of the required consent categories.
         consent_default: whether a message that says nothing about consent has it.
+        raw_table: a table beside Segment's (or instead of them) that a subscription of Pub/Sub's writes, to read the
+            messages from; None reads Segment's tables.
 
     Raises:
         ValueError: two events of different signals would share a table.
@@ -113,7 +140,11 @@ def event_tables(
         table: tuple(name for name, found in signals.items() if found == signal) for signal, table in STANDARD.items()
     }
     names[RETURNS] = tuple(table for table in sorted(map(table_name, RETURNED)) if table not in own)
-    return EventTables(names, _consent_columns(consent), consent_default)
+    names[RAW] = () if raw_table is None else (raw_table,)
+    if raw_table is not None:
+        _check_paths(consent)
+        return EventTables(names, (), consent_default, consent, raw=True)
+    return EventTables(names, _consent_columns(consent), consent_default, consent)
 
 
 class CategoryError(ValueError):
@@ -130,6 +161,14 @@ def _consent_columns(categories: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def _check_paths(categories: tuple[str, ...]) -> None:
+    """A category is a part of a JSON path in quotes, which has no way to write some characters."""
+    for category in categories:
+        if not category or any(character in "\"'`\\" or not character.isprintable() for character in category):
+            msg = f"category {category!r} cannot be looked up in raw messages"
+            raise CategoryError(msg)
+
+
 def columns_of(table: str) -> Mapping[str, pa.DataType]:
     """Declared columns of a table of Segment's; any table that is not of a call is one of an event."""
-    return CALL_TABLES.get(table, EVENT_COLUMNS)
+    return RAW_COLUMNS if table == RAW else CALL_TABLES.get(table, EVENT_COLUMNS)

@@ -1,4 +1,4 @@
-"""Fits a query to the Segment tables that there are: by the tree, not by text.
+"""Fits a query to the tables that there are, Segment's and the shop's own: by the tree, not by text.
 
 A shop's warehouse has a table only for events it has sent and a column only for properties that had a value, and
 events with older or own names lie in tables of their own. A step that reads `segment.product_viewed AS t` is therefore
@@ -6,6 +6,9 @@ repeated for each table that holds views, and a column that a table does not hav
 
 `t.consent_given` is a column of no table: it becomes an expression over the consent columns that there are, by the rule
 of varde.consent. A message says something about consent when any of these columns has a value.
+
+Where messages are read from a raw table, sql/raw.sql brings them into the shape of Segment's tables first; then every
+step on one of these reads its part of varde.raw. In raw.sql `message.consent_given` becomes an expression over JSON.
 """
 
 from __future__ import annotations
@@ -13,46 +16,93 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
+import sqlglot
 from sqlglot import exp
 
 from .dialect import PARTITION_TIME
-from .segment import CONSENT, CONSENT_GIVEN, VIRTUAL, EventTables, columns_of
+from .segment import CALL_TABLES, CONSENT, CONSENT_GIVEN, RAW, STORE_TABLES, VIRTUAL, EventTables, columns_of
 
 DATASET = "segment"
+STORE = "store"
+"""The logical name of the dataset whose tables the shop fills itself."""
+DATASETS = (DATASET, STORE)
+"""Datasets that are only read."""
+SHAPED = "raw"
+"""The table of ours that has raw messages in the shape of Segment's tables; its times are ms."""
+MESSAGE = "message"
+"""The element of an array that raw.sql reads a message from."""
+_TIMES = ("timestamp", "received_at", "loaded_at")
 
 Columns = Callable[[str], frozenset[str]]
-"""Name of a table of Segment's -> the columns it has; none when it does not exist."""
+"""Name of a table, as `dataset.table` -> the columns it has; none when it does not exist."""
 
 
 def sources(tree: exp.Expr) -> list[exp.Select]:
-    """The SELECTs that read a table of Segment's."""
+    """The SELECTs that read a table of Segment's or of the shop's."""
     return [select for select in tree.find_all(exp.Select) if source_table(select) is not None]
 
 
 def source_table(select: exp.Select) -> exp.Table | None:
-    """The table of Segment's that a SELECT reads, if it does."""
+    """The table of Segment's or of the shop's that a SELECT reads, if it does."""
     from_ = select.args.get("from_")
     table = from_.this if from_ is not None else None
-    return table if isinstance(table, exp.Table) and table.db == DATASET else None
+    return table if isinstance(table, exp.Table) and table.db in DATASETS else None
+
+
+def filtered(table: exp.Table) -> tuple[str, ...]:
+    """Columns that a step on a table has to filter, so that no more of it is read than is needed."""
+    if table.db == STORE:
+        return ()
+    return (PARTITION_TIME, "publish_time" if table.name == RAW else "received_at")
 
 
 def fit(tree: exp.Query, columns: Columns, tables: EventTables) -> exp.Query:
     """A copy of the tree that reads the tables and columns that there are."""
     tree = tree.copy()
-    for select in sources(tree):
-        table = source_table(select)
-        if table is None:  # pragma: no cover - sources() gives no other
-            continue
-        names = [name for name in tables.names.get(table.name, (table.name,)) if columns(name)]
-        branches = [_branch(select, name, columns(name), tables) for name in names] or [_nothing(select)]
-        union: exp.Query = branches[0]
-        for branch in branches[1:]:
-            union = exp.union(union, branch, distinct=False, copy=False)
+    steps = [(select, table) for select in sources(tree) if (table := source_table(select)) is not None]
+    reads_raw = any(_is_raw(table) for _, table in steps)
+    for select, table in steps:
+        fitted = _fitted(select, table, columns, tables, reads_raw)
         if select is tree:
-            tree = union
+            tree = fitted
         else:
-            select.replace(union)
+            select.replace(fitted)
+    if reads_raw:
+        _put_consent(tree, tables)
     return tree
+
+
+def tables_of(tree: exp.Query, tables: EventTables) -> list[str]:
+    """What `fit` may ask the columns of, as `dataset.table`."""
+    read = [table for select in sources(tree) if (table := source_table(select)) is not None]
+    return sorted({f"{table.db}.{name}" for table in read for name in _names(table, tables)})
+
+
+def _names(table: exp.Table, tables: EventTables) -> tuple[str, ...]:
+    """The tables that one stands for."""
+    if table.db == STORE:
+        return (table.name,)
+    return tables.names.get(table.name, () if _is_raw(table) else (table.name,))
+
+
+def _is_raw(table: exp.Table) -> bool:
+    return table.db == DATASET and table.name == RAW
+
+
+def _fitted(select: exp.Select, table: exp.Table, columns: Columns, tables: EventTables, reads_raw: bool) -> exp.Query:
+    """What stands for one step. A query that reads raw messages itself reads nothing else of Segment's beside them."""
+    if tables.raw and table.db == DATASET and not _is_raw(table):
+        return _nothing(select) if reads_raw else _shaped(select, tables)
+    names = [name for name in _names(table, tables) if columns(f"{table.db}.{name}")]
+    branches: list[exp.Select] = [_branch(select, n, columns(f"{table.db}.{n}"), tables) for n in names]
+    union: exp.Query = (branches or [_nothing(select)])[0]
+    for branch in branches[1:]:
+        union = exp.union(union, branch, distinct=False, copy=False)
+    return union
+
+
+def _declared(table: exp.Table) -> Mapping[str, pa.DataType]:
+    return STORE_TABLES.get(table.name, {}) if table.db == STORE else columns_of(table.name)
 
 
 def _branch(select: exp.Select, name: str, present: frozenset[str], tables: EventTables) -> exp.Select:
@@ -60,7 +110,7 @@ def _branch(select: exp.Select, name: str, present: frozenset[str], tables: Even
     branch = select.copy()
     table = source_table(branch)
     assert table is not None
-    declared = columns_of(name)
+    declared = _declared(table)
     alias = table.alias_or_name
     table.set("this", exp.to_identifier(name, quoted=True))
     for column in list(branch.find_all(exp.Column)):
@@ -73,18 +123,61 @@ def _branch(select: exp.Select, name: str, present: frozenset[str], tables: Even
     return branch
 
 
+def _shaped(select: exp.Select, tables: EventTables) -> exp.Select:
+    """The step on raw messages that raw.sql has read: those that Segment would have put into the table."""
+    branch = select.copy()
+    table = source_table(branch)
+    assert table is not None
+    name, alias = table.name, table.alias_or_name
+    for column in list(branch.find_all(exp.Column)):
+        if column.table == alias and column.name in (PARTITION_TIME, *_TIMES):
+            ms = exp.column("loaded_at" if column.name == PARTITION_TIME else column.name, table=alias)
+            _replace(column, exp.UnixToTime(this=ms, scale=exp.UnixToTime.MILLIS))
+    table.set("db", exp.to_identifier("varde"))
+    table.set("this", exp.to_identifier(SHAPED))
+    branch.where(exp.column("fault", table=alias).is_(exp.null()), copy=False)
+    call = name if name in CALL_TABLES else "tracks"
+    branch.where(exp.column("call", table=alias).eq(exp.Literal.string(call)), copy=False)
+    if name not in CALL_TABLES:
+        names = [exp.Literal.string(other) for other in tables.names.get(name, (name,))]
+        branch.where(exp.column("event", table=alias).isin(*names), copy=False)
+    return branch
+
+
 def _nothing(select: exp.Select) -> exp.Select:
     """The step when there is no such table: the same columns, no rows."""
     branch = select.copy()
     table = source_table(branch)
     assert table is not None
-    declared = columns_of(table.name)
+    declared = _declared(table)
     alias = table.alias_or_name
     for column in list(branch.find_all(exp.Column)):
         if column.table == alias:
             _null(column, declared)
     table.replace(exp.alias_(exp.select("1 AS nothing").subquery(), alias, table=True))
     return branch.where(exp.false(), copy=False)
+
+
+def _put_consent(tree: exp.Query, tables: EventTables) -> None:
+    for column in list(tree.find_all(exp.Column)):
+        if (column.table, column.name) == (MESSAGE, CONSENT_GIVEN):
+            _replace(column, message_consent(tables))
+
+
+def message_consent(tables: EventTables) -> exp.Expr:
+    """Whether a raw message grants every required category; never NULL."""
+    if not tables.raw or not tables.categories:
+        return exp.true()
+    path = "$.context.consent"
+    granted = " AND ".join(
+        f"""COALESCE(JSON_QUERY({MESSAGE}, '{path}.categoryPreferences."{category}"'), '') = 'true'"""
+        for category in tables.categories
+    )
+    default = "TRUE" if tables.consent_default else "FALSE"
+    return sqlglot.parse_one(
+        f"IF(JSON_QUERY({MESSAGE}, '{path}') IS NULL, {default}, {granted})",
+        dialect="bigquery",
+    )
 
 
 def consent_given(alias: str, present: frozenset[str], tables: EventTables) -> exp.Expr:

@@ -227,9 +227,18 @@ class StandIn:
             self.connection.execute(f"DROP TABLE {quoted(dataset, table)}")
             return {}
         if data:
-            return self._page(self._all(dataset, table), asked.query)
+            rows = self._all(dataset, table)
+            chosen = asked.query.get("selectedFields", ",".join(rows.column_names)).split(",")
+            return self._page(rows.select([name for name in rows.column_names if name in chosen]), asked.query)
         if asked.method == "PATCH":
             self._widen(dataset, table, asked.json["schema"]["fields"])
+            described = [
+                {"name": f["name"], "description": f["description"]}
+                for f in asked.json["schema"]["fields"]
+                if "description" in f
+            ]
+            if described:
+                self.tables.setdefault((dataset, table), {})["described"] = described
         rows = self._all(dataset, table)
         kept = self.tables.get((dataset, table), {})
         resource = {**kept, "tableReference": {**reference, "tableId": table}, "schema": schema(rows), "etag": "e"}
@@ -286,11 +295,11 @@ class StandIn:
 
     def _run_query(self, configuration: Json) -> tuple[pa.Table | None, Json]:
         query = configuration["query"]
+        if query["query"].startswith("CREATE TABLE IF NOT EXISTS "):
+            self._script(query["query"])
+            return None, {"query": {"statementType": "SCRIPT"}}
         if query["query"].startswith("CREATE OR REPLACE TABLE "):
-            made = sqlglot.parse_one(query["query"], dialect="bigquery")
-            for table in made.find_all(exp.Table):
-                table.set("catalog", None)
-            self.connection.execute(made.sql("duckdb"))
+            self._replace(query["query"])
             return None, {"query": {"statementType": "CREATE_TABLE_AS_SELECT"}}
         tree = queries.parse(query["query"])
         read = 0
@@ -314,6 +323,7 @@ class StandIn:
         try:
             if target:
                 assert query["writeDisposition"] == "WRITE_TRUNCATE"
+                self._take_over(target, query)
                 into = quoted(target["datasetId"], target["tableId"])
                 self.connection.execute(f"CREATE OR REPLACE TABLE {into} AS {to_duckdb(tree)}", given)
                 return self._all(target["datasetId"], target["tableId"]), statistics
@@ -322,6 +332,40 @@ class StandIn:
             raise RefusalError(400, "invalidQuery", str(error)) from None
         query["destinationTable"] = {"projectId": PROJECT, "datasetId": "_anonymous", "tableId": "t"}
         return rows, statistics
+
+    def _replace(self, text: str) -> None:
+        made = sqlglot.parse_one(text, dialect="bigquery")
+        for table in made.find_all(exp.Table):
+            table.set("catalog", None)
+        self.connection.execute(made.sql("duckdb"))
+
+    def _take_over(self, target: Json, query: Json) -> None:
+        """A query's schema replaces a table's, whose clustering must be the same."""
+        there = self.tables.setdefault((target["datasetId"], target["tableId"]), {})
+        if there.get("clustering", query.get("clustering")) != query.get("clustering"):
+            raise RefusalError(400, "invalid", "Incompatible table partitioning specification")
+        there.pop("described", None)
+
+    def _script(self, text: str) -> None:
+        """CREATE TABLE IF NOT EXISTS, several times; what DuckDB does not have is kept beside the table."""
+        for made in sqlglot.parse(text, dialect="bigquery"):
+            assert isinstance(made, exp.Create)
+            table, options = made.this.this, made.args["properties"]
+            assert made.args["exists"] and table.catalog == PROJECT and table.db in self.datasets
+            table.set("catalog", None)
+            fields = []
+            for column in made.this.expressions:
+                said = column.find(exp.Property)
+                fields.append({"name": column.name, "description": said.args["value"].name})
+                column.set("constraints", [])
+            made.set("properties", None)
+            self.connection.execute(made.sql("duckdb"))
+            kept: Json = {"described": fields}
+            if partition := options.find(exp.PartitionedByProperty):
+                kept["partition"] = partition.this.sql("bigquery")
+            if cluster := options.find(exp.ClusterProperty):
+                kept["clustering"] = {"fields": [found.name for found in cluster.expressions]}
+            self.tables.setdefault((table.db, table.name), kept)
 
     def _results(self, name: str, asked: dict[str, str]) -> Json:
         job = self._job(name)

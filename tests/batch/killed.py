@@ -11,13 +11,13 @@ import sys
 from typing import Any
 
 from varde.batch import main
-from varde.store.night import NightStore
+from varde.store.sync import Store
 
 left = int(sys.argv[1])
-send = NightStore._send
+send = Store._send
 
 
-def counted(self: NightStore, commands: Any) -> Any:
+def counted(self: Store, commands: Any) -> Any:
     """Send; or die before, or after."""
     global left
     left -= 1
@@ -30,5 +30,5 @@ def counted(self: NightStore, commands: Any) -> Any:
 
 
 if __name__ == "__main__":
-    NightStore._send = counted  # type: ignore[method-assign]
+    Store._send = counted  # type: ignore[method-assign]
     sys.exit(main.command(sys.argv[3:]))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +16,24 @@ from varde import timestamps
 from varde.batch import nightly, tombstones
 from varde.batch.loader import Loader
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
-from varde.batch.warehouse.segment import TIMESTAMP, CategoryError, event_tables
+from varde.batch.warehouse.segment import CategoryError, event_tables
 from varde.events import Mapping
 from varde.history import DAY_MS, Limits
 
 from .test_night import totals
-from .worlds import AS_OF, CATEGORIES, MAPPING, RECEIVED, SECRET, WINDOW_DAYS, loaded, mappings, message, world
+from .worlds import (
+    AS_OF,
+    CATEGORIES,
+    MAPPING,
+    RECEIVED,
+    SECRET,
+    WINDOW_DAYS,
+    loaded,
+    mappings,
+    message,
+    world,
+    write_raw,
+)
 
 TABLE = "pubsub export"
 COMPARED = ("interactions", "withdrawals", "identity", "deeds", "histories", "order_lines", "order_returns", "faults")
@@ -32,15 +43,7 @@ def raw(messages: Iterable[tuple[bytes, int]], mapping: Mapping) -> DuckDBWareho
     """A warehouse in memory in which a subscription has written these messages."""
     tables = event_tables(mapping.custom_events, mapping.consent, mapping.consent_default, TABLE)
     warehouse = DuckDBWarehouse(None, tables, threads=1)
-    given_ = list(messages)
-    moments = pa.array([at for _, at in given_], pa.timestamp("ms", tz="UTC")).cast(TIMESTAMP)
-    columns = {
-        "data": pa.array([data.decode(errors="replace") for data, _ in given_], pa.string()),
-        "publish_time": moments,
-        "message_id": pa.array([str(n) for n in range(len(given_))], pa.string()),
-        "attributes": pa.nulls(len(given_), pa.string()),
-    }
-    warehouse.load(f"segment.{TABLE}", pa.table(columns))
+    write_raw(warehouse, f"segment.{TABLE}", messages)
     return warehouse
 
 
@@ -56,7 +59,7 @@ def rows(warehouse: DuckDBWarehouse, table: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(3600)
-@settings(max_examples=settings().max_examples // 5, deadline=None)
+@settings(max_examples=settings().max_examples // 8, deadline=None)
 @given(world(), st.lists(message()), mappings)
 def test_the_same_night(messages: list[tuple[bytes, int]], others: list[dict[str, Any]], mapping: Mapping) -> None:
     messages = messages + [(orjson.dumps(said | {"messageId": f"n{n}"}), AS_OF + n) for n, said in enumerate(others)]
@@ -99,11 +102,27 @@ written_times: st.SearchStrategy[Any] = st.one_of(
     moments.map(lambda ms: iso(ms).replace("+00:00", "987654+02:00")),
     moments.map(lambda ms: iso(ms).replace("+00:00", "-0330").replace("T", " ")),
     moments.map(lambda ms: iso(ms)[:10]),
-    st.sampled_from([None, "", "soon", True, [], {}, 10**16, -5, "2026-02-30", "2026-1-2", "1969-12-31T23:59:59.5Z", 0, "9999-12-31"]),
+    st.sampled_from(
+        [
+            None,
+            "",
+            "soon",
+            True,
+            [],
+            {},
+            10**16,
+            -5,
+            "2026-02-30",
+            "2026-1-2",
+            "1969-12-31T23:59:59.5Z",
+            0,
+            "9999-12-31",
+        ]
+    ),
 )
 
 
-@settings(max_examples=settings().max_examples // 5, deadline=None)
+@settings(max_examples=settings().max_examples // 8, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

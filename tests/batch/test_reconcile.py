@@ -212,4 +212,4 @@ def test_robots_and_consent_are_told(settings: Settings, tmp_path: Path) -> None
     denied = Settings(redis_url=settings.redis_url, consent_categories=("Analytics",), consent_default="denied")
     assert set(main.run(denied, path, Request(NOW)).night.supports[0]) == {"", "s0"}
     counted = Settings(redis_url=settings.redis_url, robots="count")
-    assert set(main.run(counted, path).night.supports[0]) == {"", "s0", "s1", "s2", "s3"}
+    assert set(main.run(counted, path, Request(NOW)).night.supports[0]) == {"", "s0", "s1", "s2", "s3"}

@@ -198,6 +198,20 @@ def test_segments_tables_are_fitted(warehouse: Warehouse) -> None:
     assert len(rows(warehouse.query("newest_view", {}))) == 2
 
 
+def test_only_the_columns_asked_for_are_read(warehouse: Warehouse) -> None:
+    warehouse.load("varde.wishes", pa.table({"user_id": ["u", "v"], "time": [1, 2], "item": ["a", None]}))
+    found = warehouse.read("varde.wishes", ["item", "user_id"])
+    assert found.column_names == ["item", "user_id"]
+    assert rows(found) == [{"item": "a", "user_id": "u"}, {"item": None, "user_id": "v"}]
+
+
+def test_only_the_columns_asked_for_are_sent(standin: StandIn, big: BigQueryWarehouse) -> None:
+    big.load("varde.wishes", pa.table({"user_id": ["u"], "time": [1], "item": ["a"]}))
+    big.read("varde.wishes", ["item", "user_id"])
+    (asked,) = [a for a in standin.asked if a.path.endswith("/data")]
+    assert set(asked.query["selectedFields"].split(",")) == {"item", "user_id"}
+
+
 def test_close_twice(warehouse: Warehouse) -> None:
     warehouse.close()
     warehouse.close()

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from tests.property import oracle
 
 from varde import keys
-from varde.batch import main
+from varde.batch import main, reconcile
 from varde.batch.reconcile import NotAtMidnightError, Request, complete
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.history import DAY_MS
 from varde.settings import Settings
 from varde.store.night import NightStore
@@ -55,12 +56,12 @@ def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, *words: str) ->
     return main.command(list(words))
 
 
-def apply(path: Path, settings: Settings, store: NightStore, **request: bool) -> main.Outcome:
-    from varde.batch.reconcile import check, reconcile
-    from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
-
-    with DuckDBWarehouse(path, check(settings)) as warehouse:
-        return reconcile(warehouse, store, settings, Request(YESTERDAY, apply=True, **request), now=lambda: NOW)
+def apply(
+    path: Path, settings: Settings, store: NightStore, force: bool = False, resume: bool = False
+) -> reconcile.Outcome:
+    request = Request(YESTERDAY, apply=True, force=force, resume=resume)
+    with DuckDBWarehouse(path, reconcile.check(settings)) as warehouse:
+        return reconcile.reconcile(warehouse, store, settings, request, now=lambda: NOW)
 
 
 def expected(messages: list[bytes], settings: Settings) -> oracle.Totals:
@@ -80,7 +81,7 @@ def test_live_counts_become_the_warehouses_and_keep_what_came_since(
     messages = shop(seed, 160)
     events = meanings(messages, settings)
     rng = random.Random(seed)
-    early = [e for e in events if e.time <= YESTERDAY]  # type: ignore[union-attr]
+    early = [e for e in events if e.time <= YESTERDAY]
     gone = {id(e) for e in rng.sample(early, min(lost, len(early)))}
     stream(store, [e for e in events if id(e) not in gone], settings, "stream")
     path = tmp_path_factory.mktemp("night") / "w.duckdb"

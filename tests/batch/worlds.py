@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+import pyarrow as pa
 from hypothesis import strategies as st
 from tests.property import oracle
 from tests.property.fold import Fold
 
 from varde import consent, events
 from varde.batch.loader import Loader
+from varde.batch.warehouse import Warehouse
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
-from varde.batch.warehouse.segment import event_tables
+from varde.batch.warehouse.segment import TIMESTAMP, event_tables
 from varde.events import IdentityLink, Interaction, Mapping, Return, Withdrawal
 from varde.history import DAY_MS, Limits, Signal
 
@@ -170,6 +172,19 @@ def loaded(messages: Iterable[tuple[bytes, int]], mapping: Mapping) -> DuckDBWar
         loader.add(data, received_at)
     loader.flush()
     return warehouse
+
+
+def write_raw(warehouse: Warehouse, table: str, messages: Iterable[tuple[bytes, int]]) -> None:
+    """What a subscription of Pub/Sub's that writes to the warehouse makes of these messages."""
+    said = list(messages)
+    moments = pa.array([at for _, at in said], pa.timestamp("ms", tz="UTC")).cast(TIMESTAMP)
+    columns = {
+        "data": pa.array([data.decode(errors="replace") for data, _ in said], pa.string()),
+        "publish_time": moments,
+        "message_id": pa.array([str(n) for n in range(len(said))], pa.string()),
+        "attributes": pa.nulls(len(said), pa.string()),
+    }
+    warehouse.load(table, pa.table(columns))
 
 
 def meanings(messages: Iterable[tuple[bytes, int]], mapping: Mapping) -> list[events.Event]:

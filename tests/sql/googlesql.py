@@ -10,7 +10,15 @@ import pyarrow as pa
 import pytest
 
 from varde.batch.warehouse import Parameter, Parameters
-from varde.batch.warehouse.segment import CALL_TABLES, CONSENT, CONSENT_GIVEN, EVENT_COLUMNS, TIMESTAMP
+from varde.batch.warehouse.segment import (
+    CALL_TABLES,
+    CONSENT,
+    CONSENT_GIVEN,
+    EVENT_COLUMNS,
+    RAW_COLUMNS,
+    STORE_TABLES,
+    TIMESTAMP,
+)
 
 Row = dict[str, Any]
 
@@ -37,6 +45,20 @@ OWN: dict[str, Mapping[str, pa.DataType]] = {
         "returned": pa.bool_(),
     },
     "histories": _DEED | {"time": pa.int64()},
+    "raw": dict.fromkeys(("call", "fault", "id", "user_id", "anonymous_id", "previous_id", "event"), pa.string())
+    | dict.fromkeys(("timestamp", "received_at", "loaded_at"), pa.int64())
+    | {"context_user_agent": pa.string(), "consent_given": pa.bool_()}
+    | dict.fromkeys(("product_id", "sku", "variant", "order_id", "products"), pa.string()),
+    "sales": {
+        "user_id": pa.string(), "item": pa.string(), "time": pa.int64(), "order_id": pa.string(), "fault": pa.string(),
+    },
+    "catalogue_rows": dict.fromkeys(("item", "parent", "title", "url", "image"), pa.string())
+    | {"price": pa.float64(), "currency": pa.string(), "stock": pa.float64(), "categories": pa.string()}
+    | {"hidden": pa.bool_(), "updated": pa.int64(), "fault": pa.string()},
+    "supports": {"universe": pa.int64(), "item": pa.string(), "customers": pa.int64()},
+    "pair_counts": {
+        "relation": pa.int64(), "row_item": pa.string(), "column_item": pa.string(), "customers": pa.int64(),
+    },
 }  # fmt: skip
 """Columns of our own tables: what the steps of the night hand to one another."""
 
@@ -52,6 +74,8 @@ STANDARD = {
             "segment_consent_preference_updated",
         )
     },
+    "segment.raw_messages": RAW_COLUMNS,
+    **{f"store.{name}": columns for name, columns in STORE_TABLES.items()},
     **{f"varde.{name}": columns for name, columns in OWN.items()},
 }
 """Every table that a query names."""
@@ -101,7 +125,7 @@ class GoogleSql:
         text = re.sub(r"^--.*$|\s\s--\s.*$", "", sql, flags=re.MULTILINE)
         catalog = self._api.CatalogBuilder("test")
         content, steps = {}, []
-        for table in sorted({*re.findall(r"\b((?:segment|varde)\.\w+)", text.replace("`", ""))}):
+        for table in sorted({*re.findall(r"\b((?:segment|varde|store)\.\w+)", text.replace("`", ""))}):
             flat, declared = table.replace(".", "_"), columns_of(table, tables.get(table, []))
             builder = self._api.TableBuilder(f"raw_{flat}")
             for column, type_ in declared.items():
@@ -111,7 +135,7 @@ class GoogleSql:
                 [[_value(row.get(c), t) for c, t in declared.items()] for row in tables.get(table, [])]
             )
             steps.append(f"{flat} AS ({_typed(flat, declared)})")
-        text = re.sub(r"`?\b(segment|varde)`?\.`?(\w+)`?", r"\1_\2", text).strip()
+        text = re.sub(r"`?\b(segment|varde|store)`?\.`?(\w+)`?", r"\1_\2", text).strip()
         text = re.sub(r"@(\w+)", lambda m: _literal(parameters[m[1]]), text)
         if steps:
             text = f"WITH {', '.join(steps)}{',' + text[4:] if text.upper().startswith('WITH') else ' ' + text}"
@@ -127,7 +151,7 @@ class GoogleSql:
             return [dict(zip(names, map(_python, row.cell), strict=True)) for row in found]
 
 
-_KINDS = {pa.string(): "TYPE_STRING", pa.bool_(): "TYPE_BOOL"}
+_KINDS = {pa.string(): "TYPE_STRING", pa.bool_(): "TYPE_BOOL", pa.float64(): "TYPE_DOUBLE"}
 
 
 def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
@@ -136,7 +160,8 @@ def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
     if not times:
         return f"SELECT * FROM raw_{flat}"
     replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
-    partition = "TIMESTAMP_TRUNC(TIMESTAMP_MICROS(loaded_at), DAY) AS _PARTITIONTIME"
+    loaded = "loaded_at" if "loaded_at" in declared else "publish_time"
+    partition = f"TIMESTAMP_TRUNC(TIMESTAMP_MICROS({loaded}), DAY) AS _PARTITIONTIME"
     return f"SELECT * REPLACE ({replaced}), {partition}, TRUE AS {CONSENT_GIVEN} FROM raw_{flat}"
 
 

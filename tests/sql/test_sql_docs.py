@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from varde.batch import nightly
-from varde.batch.warehouse import dialect, lint, queries
+from varde.batch.warehouse import ddl, dialect, lint, queries
+from varde.batch.warehouse.segment import RAW_COLUMNS, STORE_TABLES
 
 DOC = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### ", DOC, flags=re.MULTILINE)[1:]}
+TABLES = {part.split("\n", 1)[0]: part for part in re.split(r"^#### ", DOC, flags=re.MULTILINE)[1:]}
 
 
 def test_the_same_queries() -> None:
@@ -45,3 +47,28 @@ def test_rewrites_and_bans_are_listed() -> None:
 def test_the_steps_of_the_night_are_queries_or_decided_outside() -> None:
     assert set(nightly.STEPS) - set(nightly.DECIDED) <= set(queries.names())
     assert not set(nightly.DECIDED) & set(queries.names())
+
+
+@pytest.mark.parametrize("name", ddl.tables())
+def test_tables_are_described_as_they_are_declared(name: str) -> None:
+    declared = ddl.tables()[name]
+    section = TABLES[name]
+    assert section.split("\n")[1].startswith(declared.description)
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*) \|$", section, re.MULTILINE)
+    assert rows == [(column, type_, text) for column, (type_, text) in declared.columns.items()]
+    said = section.split("\n")[1]
+    assert (f"kept for {declared.days} days" in said) == bool(declared.days)
+    clustered = said.partition("Clustered by ")[2]
+    assert tuple(re.findall(r"`(\w+)`", clustered)) == declared.clustered
+
+
+def test_the_same_tables() -> None:
+    assert set(TABLES) == set(ddl.tables())
+
+
+@pytest.mark.parametrize("name", ["raw_messages", *STORE_TABLES])
+def test_contracts_name_the_columns_that_are_read(name: str) -> None:
+    part = DOC.partition("## Raw messages" if name == "raw_messages" else f"`store.{name}`:")[2]
+    table = part[part.index("| --- |") :].split("\n\n")[0]
+    declared = RAW_COLUMNS if name == "raw_messages" else STORE_TABLES[name]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(declared)

@@ -2,7 +2,8 @@
 
 A case is a YAML file in the folder of its query: `params`, `tables` (rows; columns that no row names do not exist on
 DuckDB), `expect` (rows in any order; columns left out are NULL), and `custom_events`, `consent` (required categories)
-and `consent_default` where the shop has some. Dates stand for ms since the epoch.
+and `consent_default` where the shop has some, `raw_table` where messages are read from there.
+Floats are compared to nine digits. Dates stand for ms since the epoch, but in the shop's own tables, which hold text.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from .googlesql import GoogleSql, Row, columns_of
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*.yaml"))
-DATES = ("time", "window_start", "as_of", "links_since", "received_at", "loaded_at", "timestamp")
+DATES = (
+    "time",
+    "window_start",
+    "as_of",
+    "links_since",
+    "received_at",
+    "loaded_at",
+    "timestamp",
+    "publish_time",
+    "updated",
+)
 
 
 class Loader(yaml.SafeLoader):
@@ -47,13 +58,18 @@ class Case:
         read = yaml.load(path.read_text(encoding="utf-8"), Loader)
         self.query = path.parent.name
         self.params = in_ms(read.pop("params"))
-        self.tables: dict[str, list[Row]] = {t: [in_ms(row) for row in rows] for t, rows in read.pop("tables").items()}
+        self.tables: dict[str, list[Row]] = {
+            table: [row if table.startswith("store.") else in_ms(row) for row in rows]
+            for table, rows in read.pop("tables").items()
+        }
         self.expect = [in_ms(row) for row in read.pop("expect")]
         events = tuple((name, Signal[signal.upper()]) for name, signal in read.pop("custom_events", {}).items())
         consent = tuple(read.pop("consent", ()))
-        self.event_tables = event_tables(events, consent, read.pop("consent_default", True))
+        raw_table = read.pop("raw_table", None)
+        self.event_tables = event_tables(events, consent, read.pop("consent_default", True), raw_table)
         others = {name for names in self.event_tables.names.values() for name in names} - set(self.event_tables.names)
-        self.as_written = not consent and not others & {table.partition(".")[2] for table in self.tables}
+        there = {table.partition(".")[2] for table in self.tables}
+        self.as_written = not consent and not others & there and raw_table is None and self.query != "raw"
         assert not read, f"{path}: unknown entries {sorted(read)}"
 
 
@@ -72,7 +88,12 @@ def arrow(table: str, rows: list[Row]) -> pa.Table:
 
 
 def comparable(rows: list[Row]) -> list[str]:
-    return sorted(json.dumps({k: v for k, v in row.items() if v is not None}, sort_keys=True) for row in rows)
+    return sorted(
+        json.dumps(
+            {k: round(v, 9) if isinstance(v, float) else v for k, v in row.items() if v is not None}, sort_keys=True
+        )
+        for row in rows
+    )
 
 
 @pytest.fixture(params=CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -95,7 +116,7 @@ def test_on_googlesql(case: Case, google: GoogleSql) -> None:
         assert comparable(found) == comparable(case.expect), "as written"
     fitted = source.fit(
         queries.parse(queries.text(case.query)),
-        lambda name: frozenset(c for row in case.tables.get(f"segment.{name}", []) for c in row),
+        lambda name: frozenset(c for row in case.tables.get(name, []) for c in row),
         case.event_tables,
     )
     found = google.run(fitted.sql("bigquery", comments=False), case.params, case.tables)

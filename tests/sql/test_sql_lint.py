@@ -24,8 +24,8 @@ def test_every_query_passes(name: str) -> None:
         ("SELECT ARRAY_AGG(a IGNORE NULLS ORDER BY b LIMIT 1) AS x FROM varde.a", "does not translate"),
         ("SELECT a FROM varde.a QUALIFY ROW_NUMBER() OVER (ORDER BY a) = 1", "WHERE TRUE"),
         ("SELECT * FROM varde.a", "name the columns"),
-        ("SELECT a FROM other.a", "segment.… or varde.…"),
-        ("SELECT a FROM a", "segment.… or varde.…"),
+        ("SELECT a FROM other.a", "segment.…, store.… or varde.…"),
+        ("SELECT a FROM a", "segment.…, store.… or varde.…"),
         ("SELECT JSON_VALUE(a, '$.b') AS b FROM varde.a", "JSON_QUERY_ARRAY"),
         ("SELECT JSON_QUERY(a, '$.b') AS b FROM varde.a", "JSON_QUERY_ARRAY"),
         ("SELECT a FROM varde.a; SELECT b FROM varde.b", "exactly one SELECT"),
@@ -34,6 +34,8 @@ def test_every_query_passes(name: str) -> None:
         (f"SELECT id FROM segment.tracks AS t WHERE {FILTERS}", "id: say whose column"),
         (f"SELECT t.id FROM segment.tracks AS t JOIN varde.a AS a ON TRUE WHERE {FILTERS}", "reads it alone"),
         ("SELECT t.id FROM segment.tracks AS t", "no filter on _PARTITIONTIME"),
+        (f"SELECT t.data FROM segment.raw_messages AS t WHERE {FILTERS}", "no filter on publish_time"),
+        ("SELECT s.item FROM store.sales AS s JOIN varde.a AS a ON TRUE", "reads it alone"),
         ("SELECT t.id FROM segment.tracks AS t WHERE t._PARTITIONTIME >= TIMESTAMP_MILLIS(@a)", "received_at"),
     ],
 )
@@ -46,6 +48,8 @@ def test_refuses(sql: str, says: str) -> None:
     [
         "SELECT 'CURRENT_TIMESTAMP / FORMAT' AS a FROM varde.a  -- RAND() / 2",
         f"SELECT t.id FROM segment.tracks AS t WHERE {FILTERS}",
+        "SELECT s.item FROM store.sales AS s",
+        "SELECT CAST(FLOOR(a) AS INT64) AS x FROM varde.a",
         "SELECT JSON_VALUE(p, '$.b') AS b FROM varde.a AS a CROSS JOIN UNNEST(JSON_QUERY_ARRAY(a.x)) AS p",
     ],
 )

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS varde.identity (
+  anonymous_id STRING OPTIONS (description = 'Segment\'s anonymousId.'),
+  user_id STRING OPTIONS (description = 'The user of the earliest link.'),
+  time INT64 OPTIONS (description = 'When it was linked, ms since the epoch.')
+)
+OPTIONS (description = 'Which user an anonymousId belongs to.')

@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS varde.tombstones (
+  customer STRING OPTIONS (description = 'The keyed hash of the customer (varde.keys.customer_key).'),
+  erased_at INT64 OPTIONS (description = 'Up to when nothing of the customer counts, ms since the epoch.')
+)
+OPTIONS (description = 'Who asked to be forgotten, by keyed hash; only ever added to.')
