@@ -18,7 +18,8 @@ from varde import timestamps
 from varde.settings import Settings, from_env
 from varde.store.night import NightStore
 
-from . import guard, nightly
+from . import count, guard, nightly
+from .counting import here, there
 from .reconcile import NotAtMidnightError, Outcome, Request, check, reconcile
 from .report import Progress, table
 from .warehouse import Warehouse, WarehouseError
@@ -134,6 +135,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--apply", action="store_true", help="write the result")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted --apply stopped")
     parser.add_argument("--force", action="store_true", help="write in spite of a refusal")
+    parser.add_argument("--count-here", action="store_true", help="count pairs on this machine, not in BigQuery")
+    parser.add_argument(
+        "--cells",
+        type=int,
+        default=count.CELLS,
+        metavar="N",
+        help=f"pairs held at once when counting here [{count.CELLS}]",
+    )
     fields = {field.name: field.default for field in dataclasses.fields(guard.Thresholds)}
     for option, name, help_ in (
         ("--max-drop", "max_drop", "refuse when a sum of counts would fall by more than this part"),
@@ -147,7 +156,8 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _request(given: argparse.Namespace) -> Request:
     thresholds = guard.Thresholds(given.max_drop, given.max_growth, given.max_stale_hours, given.max_faulty)
-    return Request(given.as_of, given.apply, given.resume, given.force, thresholds, given.bigquery is not None)
+    counter = there if given.bigquery is not None and not given.count_here else here(given.cells)
+    return Request(given.as_of, given.apply, given.resume, given.force, thresholds, counter)
 
 
 def command(argv: Sequence[str]) -> int:

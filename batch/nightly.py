@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -14,7 +15,8 @@ from varde.history import Limits, Signal
 from varde.orders import ORDERS_PER_ITEM, items_kept, returns_kept
 from varde.pairs import ANY_ITEM, Relation, Universe
 
-from . import count, tombstones
+from . import tombstones
+from .counting import Counter, Counting, here
 from .warehouse import Parameters, Warehouse
 
 STEPS = (
@@ -55,6 +57,15 @@ ALL_TIME = 0
 Tick = Callable[[str], None]
 
 
+@runtime_checkable
+class Expecting(Protocol):
+    """A tick that may be told how often a step will come."""
+
+    def expect(self, totals: dict[str, int]) -> None:
+        """Step -> times."""
+        ...
+
+
 class NoMessagesError(LookupError):
     """The warehouse holds no message of Segment's, so it does not say up to when it is complete."""
 
@@ -78,6 +89,7 @@ class Night:
     """What the warehouse says at `as_of`.
 
     as_of, window_start: last and first event time that counts, ms.
+    counted: the pairs, and the items that have any history.
     supports: universe -> item -> customers; ANY_ITEM holds the number of customers.
     faults: (signal name or `return`, reason) -> messages.
     rows_of: table -> rows, of every step.
@@ -85,7 +97,7 @@ class Night:
 
     as_of: int
     window_start: int
-    incidence: count.Incidence
+    counted: Counting
     supports: dict[int, Cells]
     faults: dict[tuple[str, str], int]
     rows_of: dict[str, int]
@@ -97,7 +109,7 @@ class Night:
 
     def rows(self, relation: Relation) -> Iterable[tuple[str, Cells]]:
         """(row item, column item -> customers) of a relation, one row after another."""
-        return count.rows(self.incidence, relation)
+        return self.counted.rows(relation)
 
 
 def plan(as_of: int, limits: Limits, mapping: Mapping, secret: bytes = b"") -> Plan:
@@ -209,8 +221,9 @@ def build(
     mapping: Mapping,
     secret: bytes = b"",
     tick: Tick = lambda _: None,
+    counter: Counter = here(),  # noqa: B008 - holds nothing that changes
 ) -> Night:
-    """Run the steps for one `as_of` and count; a repetition gives the same. Arguments as for `plan`.
+    """Run the steps for one `as_of` and count; a repetition gives the same. Arguments as for `plan`, and who counts.
 
     Raises:
         UnknownItemKeyError: an item key that the SQL does not know.
@@ -224,5 +237,6 @@ def build(
         (names[row["signal"]], row["reason"]): row["messages"] for row in warehouse.read("varde.faults").to_pylist()
     }
     tick("pairs")
-    who = count.incidence(warehouse.read("varde.histories", count.COLUMNS))
-    return Night(as_of, window_start(as_of, limits), who, supports, dict(sorted(faults.items())), rows_of)
+    items = sorted({item for cells in supports.values() for item in cells} - {ANY_ITEM})
+    counted = counter(warehouse, items)
+    return Night(as_of, window_start(as_of, limits), counted, supports, dict(sorted(faults.items())), rows_of)

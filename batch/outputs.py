@@ -60,17 +60,14 @@ class Counted:
     faults: Mapping[tuple[str, str], int]
 
 
-def publish(warehouse: Warehouse, who: count.Incidence | None = None, top: int = TOP) -> dict[str, int]:
-    """Replace what holds now, from the tables of a night: pair_counts, item_supports, neighbours; table -> rows.
+def publish(warehouse: Warehouse, top: int = TOP) -> dict[str, int]:
+    """Replace what holds now, from the tables of a night and its pair_counts: item_supports, neighbours; table -> rows.
 
     Args:
-        warehouse: after the steps of a night.
-        who: the histories, to count pairs on this machine; None lets the warehouse count them.
+        warehouse: after the steps of a night, with its pairs in varde.pair_counts.
         top: neighbours of an item that are kept by each ranking.
     """
-    pairs = warehouse.materialize("pair_counts", {}) if who is None else fill_pairs(warehouse, who)
     return {
-        "pair_counts": pairs,
         "item_supports": warehouse.materialize("item_supports", {}),
         "neighbours": warehouse.materialize("neighbours", {"top": top}),
     }

@@ -19,6 +19,7 @@ from varde.pairs import Relation
 from varde.settings import Settings, SettingsError
 
 from . import apply, bootstrap, drift, guard, nightly, outputs, tombstones
+from .counting import Counter, Here, here
 from .drift import Summary
 from .warehouse import Warehouse, segment
 
@@ -39,7 +40,7 @@ class Request:
 
     as_of: last event time that counts, ms; None takes the last moment of the newest day that the warehouse has whole.
     apply: write the result. resume: go on where a try that was interrupted stopped. force: write it in spite of
-    refusals. thresholds: what is refused. count_there: pairs for reports are counted by the warehouse, not here.
+    refusals. thresholds: what is refused. counter: who counts the pairs, this machine or the warehouse.
     start: a name that no other start of the job has, for the tables of runs.
     """
 
@@ -48,7 +49,7 @@ class Request:
     resume: bool = False
     force: bool = False
     thresholds: guard.Thresholds = field(default_factory=guard.Thresholds)
-    count_there: bool = False
+    counter: Counter = field(default_factory=here)
     start: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -76,7 +77,7 @@ class Outcome:
             "as_of": self.night.as_of,
             "window_start": self.night.window_start,
             "customers": self.night.customers,
-            "items": len(self.night.incidence.items),
+            "items": len(self.night.counted.items),
             "pairs_compared": self.drift.pairs_compared,
             "pairs_different": self.drift.pairs_different,
             "supports_different": self.drift.supports_different,
@@ -156,7 +157,12 @@ def reconcile(
     warehouse.define()
     tick("tombstones")
     tombstones.merge(warehouse, store.tombstones())
-    night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, settings.id_secret.encode(), tick)
+    secret = settings.id_secret.encode()
+    night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, secret, tick, request.counter)
+    progress: Any = tick  # a plain function need not be told
+    if isinstance(progress, nightly.Expecting):
+        rows = len(store.all_items().keys() | set(night.counted.items))
+        progress.expect({relation.label: rows for relation in Relation})
     found = drift.against_store(store, night.rows, night.supports, day if whole else drift.NOW, tick)
     stats = store.stats()
     causes = {cause: stats[cause] for cause in CAUSES if stats.get(cause)}
@@ -170,7 +176,9 @@ def reconcile(
             bootstrap.fill(warehouse, store, night, settings, tick)
         applied = apply.apply(night, store, day, run, request.resume, tick)
         tick("reports")
-        outputs.publish(warehouse, None if request.count_there else night.incidence)
+        if isinstance(night.counted, Here):
+            outputs.fill_pairs(warehouse, night.counted.incidence)
+        outputs.publish(warehouse)
         after = drift.against_store(store, night.rows, night.supports, day, tick)
         outcome = replace(outcome, applied=applied, after=after, seconds=(now() - start) / 1000)
     _record(warehouse, outcome, start, request.start)
@@ -183,7 +191,7 @@ def _record(warehouse: Warehouse, outcome: Outcome, started: int, start: str) ->
     applied = outcome.applied is not None
     pairs = sum(1 for relation in Relation for _, cells in night.rows(relation) for _ in cells)
     counted = outputs.Counted(
-        night.as_of, night.window_start, night.customers, len(night.incidence.items), pairs, night.faults
+        night.as_of, night.window_start, night.customers, len(night.counted.items), pairs, night.faults
     )
     run = outputs.Run(start, started, outcome.seconds, version("varde"), outcome.refusals, applied)
     outputs.record(warehouse, run, counted, outcome.drift)

@@ -38,23 +38,39 @@ def _shown(difference: drift.Difference) -> str:
     return f"{orjson.dumps(difference.item).decode()} {other}" if difference.item else other
 
 
+WIDTH = 24
+"""Characters of a bar."""
+
+
 class Progress:
-    """Says what is being done: one changing line on a terminal, a line for each new step elsewhere."""
+    """Says what is being done: a changing line on a terminal, a bar where the end is known; a line a step elsewhere."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._step = ""
         self._times = 0
+        self._totals: dict[str, int] = {}
+
+    def expect(self, totals: dict[str, int]) -> None:
+        """Step -> how often it will come."""
+        self._totals = totals
 
     def __call__(self, step: str) -> None:
         """Note one more unit of a step."""
         self._times = self._times + 1 if step == self._step else 1
         fresh, self._step = step != self._step, step
         if self._out.isatty() and (fresh or self._times % 100 == 0):
-            self._out.write(f"\r\x1b[K{step} {self._times:,}")
-        elif fresh:
+            self._out.write(f"\r\x1b[K{step} {self._bar()}{self._times:,}")
+        elif fresh and not self._out.isatty():
             self._out.write(f"{step}\n")
         self._out.flush()
+
+    def _bar(self) -> str:
+        total = self._totals.get(self._step, 0)
+        if not total:
+            return ""
+        part = min(1.0, self._times / total)
+        return f"[{'#' * round(part * WIDTH):{WIDTH}}] {part:4.0%} "
 
     def done(self) -> None:
         """Clear the line."""

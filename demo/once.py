@@ -182,7 +182,7 @@ def summary(
         "dead_letters": dead,
         "warehoused": landed,
         "customers": outcome.night.customers,
-        "items": len(outcome.night.incidence.items),
+        "items": len(outcome.night.counted.items),
         "pairs": sum(found.compared for found in drift.pairs.values()),
         "pairs_compared": drift.pairs_compared,
         "pairs_different": drift.pairs_different,

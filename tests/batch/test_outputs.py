@@ -62,6 +62,12 @@ def histories(rows: list[tuple[str, int, str]]) -> pa.Table:
     return pa.table(columns)
 
 
+def publish(warehouse: Warehouse, who: count.Incidence | None = None, top: int = outputs.TOP) -> dict[str, int]:
+    """Pairs, counted here or by the warehouse, and what follows from them."""
+    pairs = warehouse.materialize("pair_counts", {}) if who is None else outputs.fill_pairs(warehouse, who)
+    return {"pair_counts": pairs} | outputs.publish(warehouse, top)
+
+
 def filled(warehouse: Warehouse, rows: list[tuple[str, int, str]]) -> count.Incidence:
     warehouse.replace("varde.histories", histories(rows))
     warehouse.materialize("supports", {})
@@ -113,7 +119,7 @@ def expected(who: count.Incidence, supports: dict[tuple[int, str], int], top: in
 def test_neighbours_are_those_of_the_ranking(rows: set[tuple[str, int, str]], top: int) -> None:
     with DuckDBWarehouse(None, threads=1) as warehouse:
         who = filled(warehouse, sorted(rows))
-        outputs.publish(warehouse, who, top)
+        publish(warehouse, who, top)
         supports = {(r["universe"], r["item"]): r["customers"] for r in warehouse.read("varde.supports").to_pylist()}
         found = warehouse.read("varde.neighbours").to_pylist()
     wanted = expected(who, supports, top)
@@ -169,11 +175,11 @@ def test_pairs_counted_here_are_those_of_the_query(warehouse: Warehouse, cells: 
 
 
 def test_a_repetition_replaces(warehouse: Warehouse) -> None:
-    first = outputs.publish(warehouse, filled(warehouse, SOME))
+    first = publish(warehouse, filled(warehouse, SOME))
     assert all(first.values())
-    assert outputs.publish(warehouse, filled(warehouse, SOME)) == first
-    assert outputs.publish(warehouse, None) == first, "counted by the warehouse"
-    assert outputs.publish(warehouse, filled(warehouse, [])) == dict.fromkeys(first, 0)
+    assert publish(warehouse, filled(warehouse, SOME)) == first
+    assert publish(warehouse, None) == first, "counted by the warehouse"
+    assert publish(warehouse, filled(warehouse, [])) == dict.fromkeys(first, 0)
 
 
 def summary() -> drift.Summary:
@@ -247,7 +253,7 @@ def test_every_table_of_a_night_is_declared_as_it_is_made() -> None:
     with DuckDBWarehouse() as warehouse:
         nightly.build(warehouse, AS_OF, Limits(), Mapping())
         warehouse.materialize("pair_counts", {})
-        outputs.publish(warehouse)
+        publish(warehouse)
         made = set(nightly.STEPS) - set(nightly.NAMED) | {"pair_counts", "item_supports", "neighbours"}
         assert made <= set(ddl.tables())
         for name in made:
@@ -286,7 +292,7 @@ def test_bigquery_keeps_partitions_clusters_and_descriptions(standin: StandIn) -
     with on(standin, "r1") as warehouse:
         for _ in range(2):
             warehouse.define()
-            outputs.publish(warehouse, filled(warehouse, SOME))
+            publish(warehouse, filled(warehouse, SOME))
         made = standin.tables["varde_out", "neighbours"]
         assert made["clustering"] == {"fields": ["relation", "item"]}
         wanted = {name: text for name, (_, text) in ddl.tables()["neighbours"].columns.items()}

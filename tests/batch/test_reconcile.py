@@ -193,6 +193,15 @@ def test_progress_on_a_terminal_and_elsewhere() -> None:
         assert out.getvalue() == shown
 
 
+def test_a_terminal_shows_a_bar_where_the_end_is_known() -> None:
+    out = Terminal()
+    progress = report.Progress(out)
+    progress.expect({"also_viewed": 400})
+    for _ in range(200):
+        progress("also_viewed")
+    assert out.getvalue().endswith("\r\x1b[Kalso_viewed [############            ]  50% 200")
+
+
 def test_robots_and_consent_are_told(settings: Settings, tmp_path: Path) -> None:
     shop = Settings(redis_url=settings.redis_url, consent_categories=("Analytics",))
     path = tmp_path / "consent"

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import orjson
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from varde.batch import main
+from varde.batch import main, nightly
+from varde.batch.counting import There, there
 from varde.batch.loader import Loader
 from varde.batch.reconcile import check
 from varde.batch.warehouse.bigquery import BigQueryWarehouse
 from varde.batch.warehouse.bigquery_options import Options, Places
+from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
+from varde.pairs import Relation
 from varde.settings import Settings
 from varde.store.night import NightStore
 
 from .bigquery_standin import LOCATION, PROJECT, StandIn
-from .nights import NOW, live, meanings, shop
+from .nights import NOW, live, load, meanings, shop
 from .test_write import SET, YESTERDAY, expected
 
 SEGMENT, OURS = f"{PROJECT}.segment_prod", f"{PROJECT}.varde_out"
@@ -61,6 +65,22 @@ def test_the_command_reads_bigquery_and_writes_redis(
     with closing(NightStore.from_settings(settings, lambda: NOW)) as store:
         assert live(store) == expected(early, settings)
     assert main.command(words) == main.AGREES
+    assert main.command([*words, "--count-here"]) == main.AGREES
+
+
+def test_pairs_counted_there_are_those_counted_here(tmp_path: Path) -> None:
+    settings = Settings(cap=6, window_days=30)
+    load(tmp_path / "w", shop(8, 200), settings)
+    with DuckDBWarehouse(tmp_path / "w", check(settings)) as warehouse:
+        here = nightly.build(warehouse, YESTERDAY, settings.limits, settings.mapping)
+        asked = nightly.build(warehouse, YESTERDAY, settings.limits, settings.mapping, counter=there)
+        few = There(warehouse, asked.counted.items, 0, items_read=3)
+        assert list(asked.counted.items) == list(here.counted.items)
+        for relation in Relation:
+            rows = [(item, dict(cells)) for item, cells in here.rows(relation)]
+            assert len(rows) > 3
+            assert [(item, dict(cells)) for item, cells in asked.rows(relation)] == rows
+            assert [(item, dict(cells)) for item, cells in few.rows(relation)] == rows
 
 
 def test_both_datasets_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
