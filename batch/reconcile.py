@@ -19,7 +19,7 @@ from varde.pairs import Relation
 from varde.settings import Settings, SettingsError
 
 from . import apply, bootstrap, drift, guard, nightly, outputs, tombstones
-from .counting import Counter, Here, here
+from .counting import Counter, Here, There, here
 from .drift import Summary
 from .warehouse import Warehouse, segment
 
@@ -159,10 +159,7 @@ def reconcile(
     tombstones.merge(warehouse, store.tombstones())
     secret = settings.id_secret.encode()
     night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, secret, tick, request.counter)
-    progress: Any = tick  # a plain function need not be told
-    if isinstance(progress, nightly.Expecting):
-        rows = len(store.all_items().keys() | set(night.counted.items))
-        progress.expect({relation.label: rows for relation in Relation})
+    _expect(tick, len(store.all_items().keys() | set(night.counted.items)))
     found = drift.against_store(store, night.rows, night.supports, day if whole else drift.NOW, tick)
     stats = store.stats()
     causes = {cause: stats[cause] for cause in CAUSES if stats.get(cause)}
@@ -175,21 +172,31 @@ def reconcile(
         if store.reconciled() is None:
             bootstrap.fill(warehouse, store, night, settings, tick)
         applied = apply.apply(night, store, day, run, request.resume, tick)
-        tick("reports")
-        if isinstance(night.counted, Here):
-            outputs.fill_pairs(warehouse, night.counted.incidence)
-        outputs.publish(warehouse)
         after = drift.against_store(store, night.rows, night.supports, day, tick)
         outcome = replace(outcome, applied=applied, after=after, seconds=(now() - start) / 1000)
-    _record(warehouse, outcome, start, request.start)
+    tick("reports")
+    _report(warehouse, outcome, start, request.start)
     return outcome
 
 
-def _record(warehouse: Warehouse, outcome: Outcome, started: int, start: str) -> None:
-    """A row for this start of the job, and its drift, in the tables of runs."""
+def _expect(tick: Any, rows: int) -> None:
+    """Tell a progress bar what to expect; a plain function need not be told."""
+    if isinstance(tick, nightly.Expecting):
+        tick.expect({relation.label: rows for relation in Relation})
+
+
+def _report(warehouse: Warehouse, outcome: Outcome, started: int, start: str) -> None:
+    """What holds now, if it was written, and a row for this start of the job in the tables of runs."""
     night = outcome.night
     applied = outcome.applied is not None
-    pairs = sum(1 for relation in Relation for _, cells in night.rows(relation) for _ in cells)
+    if isinstance(night.counted, There):
+        pairs = night.counted.pairs
+    elif isinstance(night.counted, Here) and applied:
+        pairs = outputs.fill_pairs(warehouse, night.counted.incidence)
+    else:
+        pairs = sum(len(cells) for relation in Relation for _, cells in night.rows(relation))
+    if applied:
+        outputs.publish(warehouse)
     counted = outputs.Counted(
         night.as_of, night.window_start, night.customers, len(night.counted.items), pairs, night.faults
     )
