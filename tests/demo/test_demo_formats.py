@@ -180,7 +180,7 @@ def test_the_real_invoices(shared_data: Path) -> None:
         name = parsed.reason if isinstance(parsed, Rejected) else type(parsed[0]).__name__
         seen[name] += 1
     assert seen["Interaction"] > 2_000
-    assert set(seen) == {"Interaction", "not_counted"}
+    assert set(seen) == {"Interaction", "Return"}
 
 
 @pytest.mark.data

@@ -12,7 +12,7 @@ from varde import timestamps
 from varde.demo import catalogue
 from varde.demo.messages import Message
 from varde.demo.simulate import MALFORMED, Noise, shoppers
-from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, parse
+from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Rejected, Return, parse
 from varde.history import Signal
 
 START = 1_785_672_000_000
@@ -81,7 +81,7 @@ def test_all_kinds_of_events_occur() -> None:
     for events in parsed(messages):
         for event in () if isinstance(events, Rejected) else events:
             kinds[event.signal.name if isinstance(event, Interaction) else type(event).__name__] += 1
-    assert set(kinds) == {*Signal.__members__, IdentityLink.__name__, Erasure.__name__}
+    assert set(kinds) == {*Signal.__members__, IdentityLink.__name__, Erasure.__name__, Return.__name__}
     assert kinds["VIEW"] > kinds["CART"] > kinds["PURCHASE"] > 100
 
 
