@@ -18,9 +18,10 @@ from varde.delivery import LANDMARK_MS, Recent
 from varde.history import DAY_MS, Signal
 from varde.settings import Settings
 
-from . import nightly
+from . import nightly, tombstones
 from .warehouse import Warehouse
 
+COLUMNS = ("customer", "signal", "item", "time")
 BATCH = 1_000
 """Customers in one round trip."""
 
@@ -56,14 +57,21 @@ def fill(
     for signal, some in weights.items():
         tick("popularity")
         store.raise_popularity(signal, some)
-    latest = recents(warehouse.read("varde.histories"), settings)
+    erased = tombstones.latest(warehouse)  # also of after the night: what is gone does not come back
+    latest = recents(warehouse.read("varde.histories", COLUMNS), settings, erased)
     while some_recents := list(islice(latest, BATCH)):
         tick("latest items")
         store.remember(some_recents)
 
 
-def recents(histories: pa.Table, settings: Settings) -> Iterator[Recent]:
-    """The latest views of each customer, of rows (customer, signal, item, time)."""
+def recents(histories: pa.Table, settings: Settings, erased: Mapping[str, int]) -> Iterator[Recent]:
+    """The latest views of each customer, of rows (customer, signal, item, time), but for what was erased.
+
+    Args:
+        histories: as in varde.histories.
+        settings: recent_items, id_secret.
+        erased: customer key -> up to when, ms.
+    """
     secret = settings.id_secret.encode()
     views = histories.filter(pc.equal(histories["signal"], int(Signal.VIEW)))
     views = views.sort_by([("customer", "ascending"), ("time", "descending"), ("item", "ascending")])
@@ -71,4 +79,7 @@ def recents(histories: pa.Table, settings: Settings) -> Iterator[Recent]:
     for customer, mine in groupby(rows, lambda row: row[0]):
         kind, _, value = customer.partition(":")
         key = keys.customer_key(value, None, secret) if kind == "u" else keys.customer_key(None, value, secret)
-        yield Recent(key, {item: time for _, item, time in islice(mine, settings.recent_items)})
+        bound = erased.get(key, -1)
+        latest = {item: time for _, item, time in islice(mine, settings.recent_items) if time > bound}
+        if latest:
+            yield Recent(key, latest)

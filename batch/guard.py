@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from varde.history import DAY_MS, Signal
 
 HOUR_MS = 3_600_000
+NO_FAULTS = frozenset({"robot", "no_consent"})
+"""Reasons of faults.sql that say nothing against the warehouse: these messages are not to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,10 @@ class Figures:
     """What a night and the live counts come to.
 
     newest: time of receipt of the newest message in the warehouse, ms. now: ms.
-    live_day: the first day (since the epoch) that the warehouse need not know. oldest_live_day: the oldest whose
-    differences Redis still has. sums: name -> (live, nightly) sums of counts as of that day.
+    live_day: the first day (since the epoch) that the warehouse need not know. oldest_live_day: the oldest since which
+    Redis still has all differences. sums: name -> (live, nightly) sums of counts as of that day.
     messages: signal -> messages. faults: (signal name, reason) -> messages.
+    first: no night was ever written to its end, so counts may have to rise from anything.
     """
 
     newest: int
@@ -44,6 +47,7 @@ class Figures:
     sums: Mapping[str, tuple[int, int]]
     messages: Mapping[Signal, int]
     faults: Mapping[tuple[str, str], int]
+    first: bool = False
 
 
 def refusals(figures: Figures, thresholds: Thresholds) -> list[str]:
@@ -58,16 +62,20 @@ def refusals(figures: Figures, thresholds: Thresholds) -> list[str]:
         out.append("incomplete: the warehouse has no message from after the end of the counted time")
     if figures.live_day < figures.oldest_live_day:
         days = figures.oldest_live_day - figures.live_day
-        out.append(f"too old: the differences since have left Redis {days} days ago (VARDE_LIVE_DAYS)")
+        out.append(
+            f"too old: Redis has let go of the differences of {days} days since (VARDE_LIVE_DAYS, a later night)"
+        )
     for name, (live, nightly) in figures.sums.items():
         if live and nightly < live * (1 - thresholds.max_drop):
             out.append(f"drop: {name} would fall from {live:,} to {nightly:,}, by more than {thresholds.max_drop:.0%}")
-        if live and nightly > live * (1 + thresholds.max_growth):
+        if live and not figures.first and nightly > live * (1 + thresholds.max_growth):
             out.append(
                 f"growth: {name} would rise from {live:,} to {nightly:,}, by more than {thresholds.max_growth:.0%}"
             )
     for signal, messages in figures.messages.items():
-        mine = sum(n for (name, _), n in figures.faults.items() if name == signal.name.lower())
+        mine = sum(
+            n for (name, reason), n in figures.faults.items() if name == signal.name.lower() and reason not in NO_FAULTS
+        )
         if messages >= thresholds.min_messages and mine > messages * thresholds.max_faulty:
             out.append(
                 f"faulty: {mine:,} of {messages:,} {signal.name.lower()} messages could not be read, "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+from redis.exceptions import RedisError
 
 from varde import timestamps
 from varde.settings import Settings, from_env
@@ -28,8 +29,8 @@ from .warehouse.duckdb_file import DuckDBWarehouse
 if TYPE_CHECKING:
     from .warehouse.bigquery import BigQueryWarehouse
 
-AGREES, DIFFERS, MISUSED, REFUSED = 0, 1, 2, 3
-"""Exit codes: all agrees or was written; counts differ; bad use; the night was not believed."""
+AGREES, DIFFERS, MISUSED, REFUSED, FAILED = 0, 1, 2, 3, 4
+"""Exit codes: all agrees or was written; counts differ; bad use; the night was not believed; Redis failed."""
 
 
 def run(
@@ -122,7 +123,7 @@ def _arguments() -> argparse.ArgumentParser:
         prog="varde reconcile",
         description="Count the warehouse's messages anew and compare with the live counts, pair by pair; with --apply, "
         "put the result in place while stream and server go on. The last line is one JSON object. Exit codes: 0 all "
-        "agrees, or was written; 1 counts differ; 2 bad use; 3 refused.",
+        "agrees, or was written; 1 counts differ; 2 bad use; 3 refused; 4 Redis failed.",
     )
     warehouse_arguments(parser)
     parser.add_argument(
@@ -172,6 +173,9 @@ def command(argv: Sequence[str]) -> int:
     try:
         with opened(given, settings) as warehouse, closing(NightStore.from_settings(settings)) as store:
             outcome = reconcile(warehouse, store, settings, _request(given), progress)
+    except RedisError as error:
+        sys.stderr.write(f"varde reconcile: Redis: {error}\n")
+        return FAILED
     except (nightly.NoMessagesError, NotAtMidnightError, WarehouseError) as error:
         sys.stderr.write(f"varde reconcile: {given.warehouse or given.bigquery}: {error}\n")
         return MISUSED

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from varde.history import DAY_MS, Limits, Signal
 from varde.pairs import Relation
 from varde.settings import Settings, SettingsError
+from varde.store.night import Reconciled
 
 from . import apply, bootstrap, drift, guard, nightly, outputs, tombstones
 from .counting import Counter, Here, There, here
@@ -147,7 +148,8 @@ def reconcile(
         NotAtMidnightError: `apply` with a moment that is not the end of a day.
     """
     start = now()
-    newest = nightly.newest(warehouse) if request.as_of is None or request.apply else 0
+    # A date of receipt ahead of the clock must not make a day whole that is not over.
+    newest = min(nightly.newest(warehouse), start) if request.as_of is None or request.apply else 0
     as_of = complete(newest) if request.as_of is None else request.as_of
     whole = (as_of + 1) % DAY_MS == 0
     if request.apply and not whole:
@@ -166,7 +168,9 @@ def reconcile(
     run = name(night, settings.limits)
     if not request.apply:
         return Outcome(run, night, found, (now() - start) / 1000, causes)
-    refusals = guard.refusals(_judged(warehouse, night, found, newest, start, settings, day), request.thresholds)
+    refusals = guard.refusals(
+        _judged(warehouse, store.reconciled(), night, found, newest, start, settings, day), request.thresholds
+    )
     outcome = Outcome(run, night, found, (now() - start) / 1000, causes, tuple(refusals))
     if request.force or not refusals:
         if store.reconciled() is None:
@@ -206,6 +210,7 @@ def _report(warehouse: Warehouse, outcome: Outcome, started: int, start: str) ->
 
 def _judged(
     warehouse: Warehouse,
+    last: Reconciled | None,
     night: nightly.Night,
     found: Summary,
     newest: int,
@@ -220,7 +225,9 @@ def _judged(
         for row in warehouse.query("volumes", {}).to_pylist()
         if row["signal"] in list(Signal)
     }
-    return guard.Figures(newest, now, day, now // DAY_MS - settings.live_days, sums, messages, night.faults)
+    # A night that was written has let go of the days before it.
+    oldest = max(now // DAY_MS - settings.live_days, last.day if last else 0)
+    return guard.Figures(newest, now, day, oldest, sums, messages, night.faults, first=last is None)
 
 
 def check(settings: Settings, raw_table: str | None = None) -> segment.EventTables:

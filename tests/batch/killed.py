@@ -11,16 +11,22 @@ import sys
 from typing import Any
 
 from varde.batch import main
+from varde.settings import Settings
+from varde.store.night import NightStore
 from varde.store.sync import Store
 
+from .nights import NOW
+
 left = int(sys.argv[1])
+sent = 0
 send = Store._send
 
 
 def counted(self: Store, commands: Any) -> Any:
     """Send; or die before, or after."""
-    global left
+    global left, sent
     left -= 1
+    sent += 1
     if left == 0 and sys.argv[2] == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     replies = send(self, commands)
@@ -29,6 +35,16 @@ def counted(self: Store, commands: Any) -> Any:
     return replies
 
 
+def at_the_shops_time(settings: Settings) -> NightStore:
+    """A store whose clock is that of the messages."""
+    return opened(settings, lambda: NOW)
+
+
+opened = NightStore.from_settings
+
 if __name__ == "__main__":
+    NightStore.from_settings = at_the_shops_time  # type: ignore[method-assign,assignment]
     Store._send = counted  # type: ignore[method-assign]
-    sys.exit(main.command(sys.argv[3:]))
+    code = main.command(sys.argv[3:])
+    print(f"SENT {sent}")
+    sys.exit(code)

@@ -49,6 +49,8 @@ def test_each_refusal_says_why(change: dict[str, Any], word: str) -> None:
     [
         {"sums": {"also_viewed": (0, 10**9)}},  # an empty Redis is filled
         {"sums": {"also_viewed": (1000, 700), "view": (1000, 2000)}},
+        {"sums": {"also_viewed": (10, 1000)}, "first": True},  # an empty Redis that a killed run has half filled
+        {"faults": {("view", "robot"): 600, ("view", "no_consent"): 300}},  # not to count, and read well
         {"messages": {Signal.VIEW: 99}, "faults": {("view", "no_item"): 99}},  # too few to judge by
         {"newest": NOW - 72 * HOUR_MS, "live_day": DAY - 2},
     ],

@@ -15,7 +15,7 @@ from .fold import Fold
 from .strategies import NOW, erasures, interactions, limits, links, returns, worlds
 
 MOST = settings(max_examples=20 * settings().max_examples)
-MANY = settings(max_examples=5 * settings().max_examples)
+MANY = settings(max_examples=3 * settings().max_examples)
 
 
 def again(data: st.DataObject, events: list[Event]) -> list[Event]:

@@ -11,7 +11,7 @@ from varde.pairs import Relation
 from varde.store.scripts import COUNTS_AT, call
 from varde.store.sync import Store
 
-ROWS_PER_READ = 64
+ROWS_PER_READ = 8
 """Hashes that one call reads."""
 
 
@@ -20,7 +20,8 @@ class PastStore(Store):
 
     def days_since(self, day: int) -> range:
         """The days whose differences may be there, from `day` (since the epoch) on; one ahead for fast clocks."""
-        return range(day, self._clock() // DAY_MS + 2)
+        today = self._clock() // DAY_MS
+        return range(max(day, today - self._settings.live_days - 1), today + 2)
 
     def rows_at(self, relation: Relation | int, items: Sequence[str], day: int) -> list[dict[str, int]]:
         """Every neighbour of items with its pair count as it was when `day` began; 0 to 1 round trips."""
@@ -56,7 +57,8 @@ class PastStore(Store):
                 names = [name for i in some for name in (hashes[i][0], *hashes[i][1])]
                 calls.append(call(COUNTS_AT, names, (len(hashes[some[0]][1]),)))
                 order += some
-        replies = [entries for reply in (self._send(calls) if calls else []) for entries in reply]
+        # One by one: Redis would answer them all before it answers anybody else.
+        replies = [entries for made in calls for entries in self._send([made])[0]]
         out: list[list[Any]] = [[]] * len(hashes)
         for index, entries in zip(order, replies, strict=True):
             out[index] = entries

@@ -10,7 +10,8 @@
 --
 -- Why atomic: a difference that comes in between belongs to the hash and to its day; a reader sees the old counts or
 -- the new ones, never none.
--- A retry, and a repeat with the same counts at any later time, ends in the same: the day hashes are only read.
+-- A retry, and a repeat with the same counts at any later time, ends in the same: the day hashes are only read. Without
+-- its successor it is refused and changes nothing.
 local call = redis.call
 local days, batch = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[2])
 local server = string.match(call('INFO', 'server'), 'run_id:(%w+)') or ''
@@ -69,7 +70,7 @@ end
 local function become(key, list, target)
   local now = call('HGETALL', key)
   if 2 * #list <= #now then -- anew: a small hash takes less room when it never was a large one
-    call('DEL', key)
+    call('UNLINK', key)
     each_chunk('HSET', key, list)
     return #now > 0
   end
@@ -89,6 +90,13 @@ local function become(key, list, target)
   each_chunk('HSET', key, put)
   each_chunk('HDEL', key, gone)
   return #put + #gone > 0
+end
+
+-- Asked before anything is written: a repeat that comes after the successor has taken its place must not empty the hash.
+for i, base in ipairs(batch) do
+  if base == false and call('EXISTS', KEYS[(i - 1) * (days + 2) + 2]) == 0 then
+    return redis.error_reply('VARDE rewrite refused: the successor is gone')
+  end
 end
 
 local out = {}
