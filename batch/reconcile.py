@@ -148,23 +148,15 @@ def reconcile(
         NotAtMidnightError: `apply` with a moment that is not the end of a day.
     """
     start = now()
-    # A date of receipt ahead of the clock must not make a day whole that is not over.
-    newest = min(nightly.newest(warehouse), start) if request.as_of is None or request.apply else 0
-    as_of = complete(newest) if request.as_of is None else request.as_of
-    whole = (as_of + 1) % DAY_MS == 0
-    if request.apply and not whole:
-        msg = "only the end of a day (UTC) can be written: the stream keeps its differences by day"
-        raise NotAtMidnightError(msg)
-    day = (as_of + 1) // DAY_MS
+    newest, as_of, day = _moment(warehouse, request, start)
     warehouse.define()
     tick("tombstones")
     tombstones.merge(warehouse, store.tombstones())
     secret = settings.id_secret.encode()
     night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, secret, tick, request.counter)
     _expect(tick, len(store.all_items().keys() | set(night.counted.items)))
-    found = drift.against_store(store, night.rows, night.supports, day if whole else drift.NOW, tick)
-    stats = store.stats()
-    causes = {cause: stats[cause] for cause in CAUSES if stats.get(cause)}
+    found = drift.against_store(store, night.rows, night.supports, day, tick)
+    causes = {cause: n for cause, n in store.stats().items() if cause in CAUSES and n}
     run = name(night, settings.limits)
     if not request.apply:
         return Outcome(run, night, found, (now() - start) / 1000, causes)
@@ -181,6 +173,20 @@ def reconcile(
     tick("reports")
     _report(warehouse, outcome, start, request.start)
     return outcome
+
+
+def _moment(warehouse: Warehouse, request: Request, now: int) -> tuple[int, int, int]:
+    """(newest message, ms; last event time that counts, ms; the first day after it, or drift.NOW within a day)."""
+    # A date of receipt ahead of the clock must not make a day whole that is not over.
+    newest = min(nightly.newest(warehouse), now) if request.as_of is None or request.apply else 0
+    as_of = complete(newest) if request.as_of is None else request.as_of
+    day, within = divmod(as_of + 1, DAY_MS)
+    if not within:
+        return newest, as_of, day
+    if request.apply:
+        msg = "only the end of a day (UTC) can be written: the stream keeps its differences by day"
+        raise NotAtMidnightError(msg)
+    return newest, as_of, drift.NOW
 
 
 def _expect(tick: Any, rows: int) -> None:
