@@ -108,15 +108,18 @@ def join(held: Profile, past: Past, limits: Limits, now: int, floor: int = 0) ->
 def interact(held: Profile, past: Past, limits: Limits, bounds: Bounds, now: int) -> Step:
     """Join one interaction, unless the customer does more in an hour than people do (varde.flood)."""
     time = past.newest
-    new_item = any(item not in held.histories.view for item in past.view) or any(
-        item not in held.histories.cart for item in past.cart
-    )
-    if held.rate.exceeded(time, new_item, bounds):
+    view, cart, purchase = held.histories
+    new_items = len(past.view.keys() - view.keys()) if past.view else 0
+    if past.cart:
+        new_items += len(past.cart.keys() - cart.keys())
+    if past.orders:
+        new_items += len(past.orders.lines.keys() - purchase.keys())
+    if held.rate.exceeded(time, new_items, bounds):
         return Step(held, outcome="flooded")
     step = join(held, past, limits, now)
     if step.profile is held:
         return step
-    return Step(step.profile._replace(rate=held.rate.after(time, new_item)), step.changes, NOTHING, step.outcome)
+    return Step(step.profile._replace(rate=held.rate.after(time, new_items)), step.changes, NOTHING, step.outcome)
 
 
 def link(held: Profile, customer: str, time: int, limits: Limits, now: int) -> Step:

@@ -142,9 +142,10 @@ def test_an_erased_visitor_stays_erased(parameters, store):
 
 def test_a_flood_stops_counting_and_leaves_a_sample(parameters, store):
     chosen = with_settings(parameters, flood_events=10)
-    hour = NOW // HOUR_MS * HOUR_MS
-    flood = [view(f"i{n:02}", device="d1", at=hour + n) for n in range(30)]
-    calm = [view("i00", user="u1", at=hour), view("i99", device="d1", at=hour - 1)]
+    hour = NOW // HOUR_MS * HOUR_MS - HOUR_MS
+    flood = [view(f"i{n:02}", device="d1", at=hour + n) for n in range(29)]
+    flood.append(view("late", device="d1", at=hour - 1))
+    calm = [view("i00", user="u1", at=hour), view("i99", device="d1", at=hour + HOUR_MS)]
 
     def check(found):
         assert len(found) == 2, "one a bundle"
@@ -160,7 +161,7 @@ def test_a_flood_stops_counting_and_leaves_a_sample(parameters, store):
 
     play_stream([flood[:10], flood[10:20], flood[20:], calm], chosen, check_dead=check)
     assert store.stats()["flooded"] == 20
-    # The history holds 8: of the ten that counted the latest, and the older one of the calm bundle does not fit.
+    # The history holds 8: the one of the next hour, and of the ten that counted the latest.
     assert live(store) == truth([*flood[:10], *calm], chosen.settings.limits)
 
 
