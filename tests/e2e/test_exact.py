@@ -50,7 +50,7 @@ def test_messages_in_disorder_three_times_each_count_exactly(broker, redis_url, 
 def test_a_cluster_of_three_nodes_counts_exactly(broker, redis_cluster, rng, tmp_path):
     """The same; every node has a part of it."""
     settings = Settings(redis_url=redis_cluster.url, redis_cluster="yes", cap=CAP)
-    exact(broker, settings, max(MESSAGES * 2 // 5, 100), rng, tmp_path)
+    exact(broker, settings, MESSAGES, rng, tmp_path)
     with redis_cluster.client() as client:
         sizes = [client.dbsize(target_nodes=node) for node in client.get_primaries()]
     assert len(sizes) == 3 and min(sizes) > 100
