@@ -27,14 +27,13 @@ from varde.progress import ANONYMOUS_WORK, KNOWN_WORK, MESSAGES
 from varde.settings import Settings
 
 from .clock import wall_clock
+from .dead_letters import DEAD, dead_letter
 from .messages import ERASURE, INTERACTION, LINK, RETURN, WITHDRAWAL, Work, lane
 from .panes import in_global_window
 
 _log = logging.getLogger(__name__)
 
-ANONYMOUS, KNOWN, DEAD, TALLY = "anonymous", "known", "dead", "tally"
-DEAD_LETTER_BYTES = 256 * 1024
-"""Most of a bad message that goes to the dead-letter topic; its attribute `bytes` tells the true size."""
+ANONYMOUS, KNOWN, TALLY = "anonymous", "known", "tally"
 
 
 class ParseMessage(beam.DoFn):
@@ -50,11 +49,11 @@ class ParseMessage(beam.DoFn):
         self._half_life_days = settings.half_life_days
         self._lanes = lanes
         self._stats: dict[str, int] = {}
-        self._popular: dict[int, dict[str, float]] = {}
+        self._met = Pane()
 
     def start_bundle(self) -> None:
         """A bundle that is tried again counts again from nothing."""
-        self._stats, self._popular = {}, {}
+        self._stats, self._met = {}, Pane()
 
     def process(self, element: PubsubMessage | tuple[bytes, int]) -> Iterator[Any]:
         """One message."""
@@ -69,7 +68,7 @@ class ParseMessage(beam.DoFn):
             kind = "rejected" if events.dead_letter else "ignored"
             stats[f"{kind}:{events.reason}"] = stats.get(f"{kind}:{events.reason}", 0) + 1
             if events.dead_letter:
-                yield pvalue.TaggedOutput(DEAD, dead_letter("parse", events, data, published))
+                yield pvalue.TaggedOutput(DEAD, dead_letter(events, data, published))
             if events.link is None:
                 return
             events = (events.link,)  # a faulty event may still say who somebody is
@@ -89,16 +88,13 @@ class ParseMessage(beam.DoFn):
         if self._stats:
             for name, n in self._stats.items():
                 Metrics.counter("varde", name.replace(":", "_")).inc(n)
-            pane = Pane(popular=self._popular, stats=self._stats)
+            pane = Pane(popular=self._met.popular, stats=self._stats)
             self.start_bundle()
             yield pvalue.TaggedOutput(TALLY, in_global_window((lane("", self._lanes), pane)))
 
     def _count_impersonal(self, event: Impersonal) -> None:
         self._stats["impersonal"] = self._stats.get("impersonal", 0) + 1
-        weights = self._popular.setdefault(int(event.signal), {})
-        weight = popularity(event.time, self._half_life_days)
-        for item in event.items:
-            weights[item] = weights.get(item, 0.0) + weight
+        self._met.meet(int(event.signal), event.items, popularity(event.time, self._half_life_days))
 
     def _works(
         self, event: Interaction | Return | IdentityLink | Erasure | Withdrawal, published: int
@@ -137,17 +133,3 @@ def _published_ms(message: PubsubMessage) -> int:
         return wall_clock()
     seconds: float = at.timestamp() if hasattr(at, "timestamp") else float(at)
     return int(seconds * 1000)
-
-
-def dead_letter(stage: str, why: Rejected, data: bytes, published: int) -> PubsubMessage:
-    """A message for the dead-letter topic: the original bytes, and as attributes where and why it stopped."""
-    return PubsubMessage(
-        data[:DEAD_LETTER_BYTES],
-        {
-            "stage": stage,
-            "reason": why.reason,
-            "detail": why.detail[:256],
-            "bytes": str(len(data)),
-            "published_ms": str(published),
-        },
-    )

@@ -17,12 +17,14 @@ from varde.delivery import Pane
 
 from . import seeds
 from .clock import wall_clock
+from .dead_letters import DEAD
 from .messages import Work
 from .options import StreamParameters
 from .panes import FormDeliveries, SumBriefly, Written
-from .parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
-from .profiles import HANDED, PANE, AnonymousProfiles, KnownProfiles
+from .parse import ANONYMOUS, KNOWN, TALLY, ParseMessage
+from .profiles import HANDED, AnonymousProfiles, KnownProfiles
 from .seeds import ParseSeeds
+from .sums import PANE
 from .write import ApplyDeliveries
 
 

@@ -26,7 +26,7 @@ from varde.transitions import Past, Step
 
 from .clock import wall_clock
 from .messages import ERASURE, HANDOVER, INTERACTION, LINK, RETURN, SEED, WITHDRAWAL, Work, handed, handover
-from .sums import DEAD, PANE, Sums
+from .sums import Sums
 
 HANDED = "handed"
 
@@ -40,7 +40,6 @@ class _Profiles(beam.DoFn):
         self._settings = settings
         self._limits = settings.limits
         self._bounds = settings.flood_bounds
-        self._lanes = lanes
         self._bounded = bounded
         self._clock = clock
         self._sums = Sums(lanes, settings.half_life_days, settings.recent_items)
@@ -223,6 +222,3 @@ class KnownProfiles(_Profiles):
         if latest:
             self._sums.remember(key, Recent(key, dict(latest)))
         return step.profile
-
-
-__all__ = ["DEAD", "HANDED", "PANE", "AnonymousProfiles", "KnownProfiles"]

@@ -10,13 +10,15 @@ from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
 from varde.delivery import Pane, Recent, popularity
+from varde.events import Rejected
 from varde.history import Signal
 from varde.transitions import Step
 
+from .dead_letters import DEAD, dead_letter
 from .messages import lane
 from .panes import in_global_window
 
-PANE, DEAD = "pane", "dead"
+PANE = "pane"
 _FLUSH = 50_000
 """Pair updates after which a bundle's sum is sent on before the bundle ends: bounds memory."""
 
@@ -79,10 +81,7 @@ class Sums:
     def meet(self, key: str, signal: int, items: tuple[str, ...], at: int) -> None:
         """A customer met items: they become more popular, and views her latest items."""
         pane = self._pane(key)
-        weights = pane.popular.setdefault(signal, {})
-        weight = popularity(at, self._half_life_days)
-        for item in items:
-            weights[item] = weights.get(item, 0.0) + weight
+        pane.meet(signal, items, popularity(at, self._half_life_days))
         if signal == Signal.VIEW:
             pane.remember(Recent(key, dict.fromkeys(items[-self._recent_items :], at)))
 
@@ -90,17 +89,7 @@ class Sums:
         """A sample of what a flooding customer sent: the first of a bundle, by key and as it was understood."""
         if key not in self._floods:
             body = {"customer": key, "signal": signal, "items": list(items), "time": at}
-            data = orjson.dumps(body)
-            self._floods[key] = PubsubMessage(
-                data,
-                {
-                    "stage": "profile",
-                    "reason": "flood",
-                    "detail": signal,
-                    "bytes": str(len(data)),
-                    "published_ms": str(published),
-                },
-            )
+            self._floods[key] = dead_letter(Rejected("flood", signal), orjson.dumps(body), published)
 
     def _pane(self, key: str) -> Pane:
         where = lane(key, self._lanes)

@@ -7,7 +7,7 @@ bits (docs/redis.md), so index must count up from 0 in every lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, TypeVar
@@ -64,6 +64,12 @@ class Pane:
     recents: dict[str, Recent] = field(default_factory=dict)
     stats: dict[str, int] = field(default_factory=dict)
     published: dict[int, int] = field(default_factory=dict)
+
+    def meet(self, signal: int, items: Iterable[str], weight: float) -> None:
+        """Items were met: each becomes more popular by `weight` (see `popularity`)."""
+        weights = self.popular.setdefault(signal, {})
+        for item in items:
+            weights[item] = weights.get(item, 0.0) + weight
 
     def update(self, other: Pane) -> None:
         """Add another pane in place."""

@@ -87,5 +87,10 @@ class Rejected:
         """Whether the bytes go to the dead-letter topic (a fault) or the message is only counted (not for us)."""
         return REASONS[self.reason].dead_letter
 
+    @property
+    def stage(self) -> str:
+        """The step that found out."""
+        return REASONS[self.reason].stage
+
 
 Event = Interaction | Return | Impersonal | IdentityLink | Erasure | Withdrawal

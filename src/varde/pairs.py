@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from varde.history import DAY_MS, NO_HISTORY, History, Limits, Signal, merge, since
+from varde.history import DAY_MS, NO_HISTORY, History, Signal, since
 
 ANY_ITEM = ""
 """The item id under which supports count customers with a non-empty history. No parsed item id is empty."""
@@ -80,15 +80,6 @@ class Histories(NamedTuple):
         histories = list(self)
         histories[signal] = history
         return Histories(*histories)
-
-    def merged(self, other: Histories, limits: Limits) -> Histories:
-        """The join with another customer's histories (identity merge), signal by signal."""
-        cap = limits.cap
-        return Histories(
-            merge(self.view, other.view, cap),
-            merge(self.cart, other.cart, cap),
-            merge(self.purchase, other.purchase, cap),
-        )
 
     def since(self, start: int) -> Histories:
         """The part inside the window that begins at `start`; the same object when nothing is outside."""

@@ -26,8 +26,9 @@ from varde.progress import settled
 from varde.settings import Settings
 from varde.store.sync import Store
 from varde.streaming import local_runner
+from varde.streaming.dead_letters import DEAD
 from varde.streaming.options import StreamParameters
-from varde.streaming.parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
+from varde.streaming.parse import ANONYMOUS, KNOWN, TALLY, ParseMessage
 from varde.streaming.pipeline import build
 
 from .parts import check_counts, in_a_process, redis_server, settings

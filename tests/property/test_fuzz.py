@@ -29,9 +29,10 @@ from varde.progress import settled
 from varde.settings import Settings
 from varde.store.sync import Store
 from varde.streaming import local_runner, write
+from varde.streaming.dead_letters import DEAD, DEAD_LETTER_BYTES
 from varde.streaming.messages import HANDOVER, LINK, WITHDRAWAL
 from varde.streaming.options import StreamParameters
-from varde.streaming.parse import ANONYMOUS, DEAD, DEAD_LETTER_BYTES, KNOWN, TALLY, ParseMessage
+from varde.streaming.parse import ANONYMOUS, KNOWN, TALLY, ParseMessage
 from varde.streaming.pipeline import build
 from varde.streaming.profiles import HANDED, AnonymousProfiles, KnownProfiles
 

@@ -56,10 +56,10 @@ def test_a_restart_with_seeds_equals_no_restart(data: st.DataObject, limits: Lim
     pasts: list[tuple[str, str, Profile]] = [("known", k, p) for k, p in before.known.items()]
     pasts += [("anonymous", k, p) for k, p in before.anonymous.items()]
     for kind, key, past in pasts:
-        after.seed(kind, key, past._replace(seeded=False))
+        after.seed(kind, key, past)
     after.play(events[cut:])
     for kind, key, past in data.draw(st.permutations(pasts)):
-        after.seed(kind, key, past._replace(seeded=False))
+        after.seed(kind, key, past)
     after.total.update(before.total)
     assert after.total.totals() == oracle.arrival(events, limits, NOW)
 
@@ -79,7 +79,7 @@ def test_seeds_may_come_after_events(data: st.DataObject, limits: Limits) -> Non
     late += [("anonymous", k, p) for k, p in before.anonymous.items()]
     for one in data.draw(st.permutations([*late, *events[cut:]])):
         if isinstance(one, tuple) and len(one) == 3 and isinstance(one[2], Profile):
-            after.seed(one[0], one[1], one[2]._replace(seeded=False))
+            after.seed(one[0], one[1], one[2])
         else:
             after.take(one)  # type: ignore[arg-type]
     after.total.update(before.total)

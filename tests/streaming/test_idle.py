@@ -12,7 +12,8 @@ from apache_beam.testing import test_pipeline, test_stream
 from varde import keys
 from varde.history import DAY_MS
 from varde.streaming import local_runner, messages, pipeline
-from varde.streaming.parse import ANONYMOUS, DEAD, KNOWN, TALLY, ParseMessage
+from varde.streaming.dead_letters import DEAD
+from varde.streaming.parse import ANONYMOUS, KNOWN, TALLY, ParseMessage
 from varde.streaming.profiles import AnonymousProfiles, KnownProfiles
 
 from .play import play, profiles, share_the_clock, states_of, stream_clock

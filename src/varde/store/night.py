@@ -15,7 +15,7 @@ import msgpack
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from varde import keys
-from varde.pairs import ANY_ITEM, Relation
+from varde.pairs import ANY_ITEM, Relation, Universe
 from varde.store import packing
 from varde.store.past import PastStore
 from varde.store.reads import flat
@@ -144,9 +144,11 @@ class NightStore(PastStore):
             [command("HSET", keys.reconciled(), "day", done.day, "run", done.run), command("DEL", keys.under_way())]
         )
         days = range(max(before, done.day - self._settings.live_days), done.day)
+        if not days:
+            return
         commands = [
             command("UNLINK", keys.supports_day(where, shard, d))
-            for where in range(4)
+            for where in Universe
             for shard in range(keys.SHARDS)
             for d in days
         ]
@@ -155,7 +157,6 @@ class NightStore(PastStore):
             Command("UNLINK", [keys.pairs_day(relation, number, d) for d in days])
             for relation in Relation
             for number in numbers
-            if days
         ]
         for start in range(0, len(commands), 5_000):
             self._send(commands[start : start + 5_000])

@@ -1,0 +1,32 @@
+"""Messages for the dead-letter topic, from whichever step finds them."""
+
+from __future__ import annotations
+
+from apache_beam.io.gcp.pubsub import PubsubMessage
+
+from varde.events import Rejected
+
+DEAD = "dead"
+"""The tag of such outputs."""
+DEAD_LETTER_BYTES = 256 * 1024
+"""Most of a bad message that goes to the dead-letter topic; its attribute `bytes` tells the true size."""
+
+
+def dead_letter(why: Rejected, data: bytes, published: int) -> PubsubMessage:
+    """The original bytes, and as attributes at which stage and why it stopped.
+
+    Args:
+        why: its reason names the stage (varde.reasons).
+        data: the message, or what is known of it.
+        published: ms.
+    """
+    return PubsubMessage(
+        data[:DEAD_LETTER_BYTES],
+        {
+            "stage": why.stage,
+            "reason": why.reason,
+            "detail": why.detail[:256],
+            "bytes": str(len(data)),
+            "published_ms": str(published),
+        },
+    )
