@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 SOURCES := src streaming batch server sql demo tests
 ARGS ?=
 
-.PHONY: help setup demo demo-once test quick prove e2e lint format type bench lock clean
+.PHONY: help setup demo demo-once test quick prove e2e fuzz-http lint format type bench lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ prove: $(STAMP) ## The property tests with twenty times the examples
 
 e2e: $(STAMP) ## The tests that start the whole system as real processes, with 100,000 messages
 	KILLS=$${KILLS:-20} EXACT_MESSAGES=$${EXACT_MESSAGES:-100000} $(BIN)/pytest -m e2e $(ARGS)
+
+fuzz-http: $(STAMP) ## 100,000 requests out of the OpenAPI document to a real server (about an hour)
+	SCHEMA_REQUESTS=$${SCHEMA_REQUESTS:-100000} $(BIN)/pytest tests/server/test_schemathesis.py -s $(ARGS)
 
 lint: $(STAMP) ## Style and common mistakes
 	$(BIN)/ruff check $(SOURCES)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from varde.pairs import Relation, Universe
-from varde.store.night import Reconciled
+from varde.store.night import Cells, Reconciled
 
-Cells = Mapping[str, int]
+from .drift import every_row
+
 Tick = Callable[[str], None]
 BLOCK = 256
 """Row items between two marks."""
@@ -67,12 +68,10 @@ class LiveRows(Protocol):
 
 @dataclass(slots=True)
 class Applied:
-    """What a write has done: rows written, rows whose counts changed, shards of supports that changed, steps that an
-    earlier try had done."""
+    """What a write has done: rows written, rows whose counts changed, steps that an earlier try had done."""
 
     rows: int = 0
     rows_changed: int = 0
-    supports_changed: int = 0
     skipped: int = 0
 
 
@@ -98,6 +97,7 @@ def apply(
             continue
         step()
         store.mark(run, name)
+    tick("old days")
     last = store.reconciled()
     store.finish(Reconciled(day, run), store.all_items(), last.day if last else 0)
     return done
@@ -111,12 +111,13 @@ def _steps(
 
         def supports(universe: Universe = universe) -> None:
             tick("supports")
-            done.supports_changed += store.rewrite_supports(universe, night.supports.get(universe, {}), day)
+            store.rewrite_supports(universe, night.supports.get(universe, {}), day)
 
         yield f"0:{int(universe)}", supports
-    live = set(store.all_items())
+    # Items are only ever added. One that has come since an earlier try moves others to later blocks, never to earlier.
+    live = sorted(store.all_items())
     for relation in Relation:
-        rows = _every_row(night.rows(relation), live)
+        rows = every_row(night.rows(relation), live)
         for index, block in enumerate(iter(lambda rows=rows: list(itertools.islice(rows, BLOCK)), [])):  # type: ignore[misc]
 
             def pairs(relation: Relation = relation, block: list[tuple[str, Cells]] = block) -> None:
@@ -126,13 +127,3 @@ def _steps(
                 done.rows_changed += store.rewrite_rows(relation, dict(block), day)
 
             yield f"1:{int(relation)}:{index:09}", pairs
-
-
-def _every_row(rows: Iterable[tuple[str, Cells]], live: set[str]) -> Iterator[tuple[str, Cells]]:
-    """The night's rows, then an empty one for each item that only Redis knows."""
-    seen: set[str] = set()
-    for item, cells in rows:
-        seen.add(item)
-        yield item, cells
-    for item in sorted(live - seen):
-        yield item, {}

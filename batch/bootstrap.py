@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from varde import keys
-from varde.delivery import LANDMARK_MS, Recent
-from varde.history import DAY_MS, Signal
+from varde.delivery import LANDMARK_MS, Recent, recent
+from varde.history import DAY_MS
+from varde.orders import ORDERS_PER_ITEM, items_kept, returns_kept
 from varde.settings import Settings
 
 from . import nightly, tombstones
+from .customers import key as customer_key
+from .customers import tuples
+from .pasts import past
 from .warehouse import Warehouse
 
-COLUMNS = ("customer", "signal", "item", "time")
 BATCH = 1_000
 """Customers in one round trip."""
 
@@ -46,11 +48,7 @@ def fill(
     tick: nightly.Tick = lambda _: None,
 ) -> None:
     """Give Redis popularity and latest items, from the tables of a night."""
-    given = {
-        "landmark": LANDMARK_MS,
-        "half_life": int(settings.half_life_days * DAY_MS),
-        "window_start": night.window_start,
-    }
+    given = {"landmark": LANDMARK_MS, "half_life": int(settings.half_life_days * DAY_MS)}
     weights: dict[int, dict[str, float]] = {}
     for row in warehouse.query("popularity", given).to_pylist():
         weights.setdefault(row["signal"], {})[row["item"]] = row["weight"]
@@ -58,28 +56,32 @@ def fill(
         tick("popularity")
         store.raise_popularity(signal, some)
     erased = tombstones.latest(warehouse)  # also of after the night: what is gone does not come back
-    latest = recents(warehouse.read("varde.histories", COLUMNS), settings, erased)
+    bounds = {
+        "orders_per_item": ORDERS_PER_ITEM,
+        "items_kept": items_kept(settings.cap),
+        "returns_kept": returns_kept(settings.cap),
+    }
+    latest = recents(warehouse.query("pasts", bounds), settings, erased)
     while some_recents := list(islice(latest, BATCH)):
         tick("latest items")
         store.remember(some_recents)
 
 
-def recents(histories: pa.Table, settings: Settings, erased: Mapping[str, int]) -> Iterator[Recent]:
-    """The latest views of each customer, of rows (customer, signal, item, time), but for what was erased.
+def recents(pasts: pa.Table, settings: Settings, erased: Mapping[str, int]) -> Iterator[Recent]:
+    """What each customer viewed, carted and ordered last, but for what was erased.
+
+    One customer after another: besides the table itself no more than a batch of its rows is in memory.
 
     Args:
-        histories: as in varde.histories.
-        settings: recent_items, id_secret.
+        pasts: rows (customer, signal, item, order_id, time) of sql/pasts.sql.
+        settings: latest_kept, id_secret.
         erased: customer key -> up to when, ms.
     """
     secret = settings.id_secret.encode()
-    views = histories.filter(pc.equal(histories["signal"], int(Signal.VIEW)))
-    views = views.sort_by([("customer", "ascending"), ("time", "descending"), ("item", "ascending")])
-    rows = zip(*(views[column].to_pylist() for column in ("customer", "item", "time")), strict=True)
-    for customer, mine in groupby(rows, lambda row: row[0]):
-        kind, _, value = customer.partition(":")
-        key = keys.customer_key(value, None, secret) if kind == "u" else keys.customer_key(None, value, secret)
-        bound = erased.get(key, -1)
-        latest = {item: time for _, item, time in islice(mine, settings.recent_items) if time > bound}
-        if latest:
-            yield Recent(key, latest)
+    rows = pasts.sort_by([(column, "ascending") for column in ("customer", "signal", "item", "order_id")])
+    del pasts  # unless the caller holds it too, it is free from here on
+    for customer, mine in groupby(tuples(rows), itemgetter(0)):
+        key = customer_key(customer, secret)
+        kept = past(row[1:] for row in mine).since(erased.get(key, -1) + 1)
+        if kept:
+            yield recent(key, *kept, settings.latest_kept)

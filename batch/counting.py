@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Protocol
 
 from varde.counts import Cells
 from varde.pairs import Relation
 
-from . import count
-from .warehouse import Parameters, Warehouse
-
-ITEMS_READ = 1_000
-"""Row items whose pairs are read from the warehouse together."""
+from . import count, ranges
+from .warehouse import Warehouse
 
 
 class Counting(Protocol):
@@ -53,23 +49,15 @@ class Here:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class There:
-    """Counted by the warehouse into varde.pair_counts, and read a range of row items at a time."""
+    """Counted by the warehouse into varde.pair_counts, and read back in ranges of at most so many pairs."""
 
     warehouse: Warehouse
     items: Sequence[str]
-    pairs: int
-    items_read: int = ITEMS_READ
+    cells: int = ranges.CELLS
 
-    def rows(self, relation: Relation) -> Iterator[tuple[str, Cells]]:
+    def rows(self, relation: Relation) -> Iterable[tuple[str, Cells]]:
         """See Counting."""
-        for start in range(0, len(self.items), self.items_read):
-            some = self.items[start : start + self.items_read]
-            given: Parameters = {"relation": int(relation), "first": some[0], "last": some[-1]}
-            found = self.warehouse.query("pair_rows", given)
-            columns = (found[name].to_pylist() for name in ("row_item", "column_item", "customers"))
-            rows = sorted(zip(*columns, strict=True), key=lambda row: row[0])
-            for item, mine in groupby(rows, key=lambda row: row[0]):
-                yield item, {other: n for _, other, n in mine}
+        return ranges.rows(self.warehouse, relation, self.cells)
 
 
 def here(cells: int = count.CELLS) -> Counter:
@@ -83,4 +71,5 @@ def here(cells: int = count.CELLS) -> Counter:
 
 def there(warehouse: Warehouse, items: Sequence[str]) -> Counting:
     """Let the warehouse count."""
-    return There(warehouse, items, warehouse.materialize("pair_counts", {}))
+    warehouse.materialize("pair_counts", {})
+    return There(warehouse, items)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from varde.pairs import Relation, Universe
+from varde.store.night import Cells
 
-Cells = Mapping[str, int]
 NOTHING: Cells = {}
 WORST = 10
 """Differences shown per comparison."""
@@ -40,6 +40,7 @@ class Drift:
 
     worst: the largest differences, then by item and other; at most WORST.
     apart: the sizes of all differences, added up. live, nightly: the sum of the counts on either side.
+    counted: the numbers that the night has.
     """
 
     compared: int
@@ -49,6 +50,7 @@ class Drift:
     apart: int = 0
     live: int = 0
     nightly: int = 0
+    counted: int = 0
 
     @property
     def relative(self) -> float:
@@ -72,11 +74,12 @@ class Drift:
 
 def compare(rows: Iterable[tuple[str, Cells, Cells]], worst: int = WORST) -> Drift:
     """Compare (row item, live cells, nightly cells); a row item comes once. A zero is the same as nothing."""
-    equal = different = apart = live_sum = nightly_sum = 0
+    equal = different = apart = live_sum = nightly_sum = counted = 0
     heap: list[tuple[int, Difference]] = []
     for item, live, nightly in rows:
         live_sum += sum(live.values())
         nightly_sum += sum(nightly.values())
+        counted += sum(map(bool, nightly.values()))
         if live == nightly and 0 not in live.values():
             equal += len(live)
             continue
@@ -92,21 +95,22 @@ def compare(rows: Iterable[tuple[str, Cells, Cells]], worst: int = WORST) -> Dri
             if len(heap) > worst:
                 heapq.heappop(heap)
     found = sorted((d for _, d in heap), key=lambda d: (-d.size, d))
-    return Drift(equal + different, equal, different, tuple(found), apart, live_sum, nightly_sum)
+    return Drift(equal + different, equal, different, tuple(found), apart, live_sum, nightly_sum, counted)
 
 
 def matched(
     nightly: Iterable[tuple[str, Cells]], live: Callable[[Sequence[str]], Sequence[Cells]], live_items: Iterable[str]
 ) -> Iterator[tuple[str, Cells, Cells]]:
     """Rows for `compare`: the night's with the live rows of their items, some at a time, then what only lives."""
-    rows = _every_row(nightly, live_items)
+    rows = every_row(nightly, live_items)
     while block := list(itertools.islice(rows, BLOCK)):
         found = live([item for item, _ in block])
         for (item, cells), mine in zip(block, found, strict=True):
             yield item, mine, cells
 
 
-def _every_row(nightly: Iterable[tuple[str, Cells]], live_items: Iterable[str]) -> Iterator[tuple[str, Cells]]:
+def every_row(nightly: Iterable[tuple[str, Cells]], live_items: Iterable[str]) -> Iterator[tuple[str, Cells]]:
+    """The night's rows, then an empty one for each item that only Redis knows, in their order."""
     done: set[str] = set()
     for item, cells in nightly:
         done.add(item)
@@ -148,6 +152,11 @@ class Summary(NamedTuple):
     def pairs_different(self) -> int:
         """Pairs whose counts differ, or that one side lacks."""
         return sum(drift.different for drift in self.pairs.values())
+
+    @property
+    def pairs_counted(self) -> int:
+        """Pairs that the night has."""
+        return sum(drift.counted for drift in self.pairs.values())
 
     @property
     def supports_different(self) -> int:

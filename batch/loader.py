@@ -22,6 +22,7 @@ from varde.events import MAX_BYTES, Mapping
 from . import tombstones
 from .consents import Columns, Consents
 from .warehouse import Warehouse, segment
+from .warehouse.columns import column
 
 _CALLS = {"identify": "identifies", "page": "pages", "screen": "screens", "group": "groups", "alias": "aliases"}
 _OLDEST, _NEWEST = -62_135_596_800_000, 253_402_300_799_999
@@ -96,7 +97,7 @@ class Loader:
             own = table == tombstones.TABLE
             columns = dict(tombstones.COLUMNS if own else segment.columns_of(table.partition(".")[2]))
             arrays = [
-                _array(values, type_) for values, type_ in zip(zip(*rows, strict=True), columns.values(), strict=True)
+                column(values, type_) for values, type_ in zip(zip(*rows, strict=True), columns.values(), strict=True)
             ]
             consents = self._consents.get(table, [])
             for name in sorted(set().union(*consents)):
@@ -194,8 +195,7 @@ def _common(message: dict[str, Any], data: bytes, received_at: int) -> tuple[Any
     if user_id is None and anonymous_id is None:
         reason = "no_id"
         raise _SkipError(reason)
-    received = timestamps.received_time(message, received_at)
-    time, _ = timestamps.event_time(message, received_at)
+    time, received, _ = timestamps.claimed_time(message, received_at)
     loaded = max(received, received_at)
     context = message.get("context")
     context = context if isinstance(context, dict) else {}
@@ -204,7 +204,7 @@ def _common(message: dict[str, Any], data: bytes, received_at: int) -> tuple[Any
         _message_id(message, data),
         anonymous_id,
         user_id,
-        max(time, _OLDEST),
+        min(max(time, _OLDEST), _NEWEST),
         _date(message.get("originalTimestamp")),
         _date(message.get("sentAt")),
         received,
@@ -264,9 +264,3 @@ def _products(properties: dict[str, Any]) -> str | None:
         except orjson.JSONDecodeError:
             return str(value)
     return None if value is None else orjson.dumps(value).decode()
-
-
-def _array(values: tuple[Any, ...], type_: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(type_):
-        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(type_)
-    return pa.array(values, type_)

@@ -17,6 +17,7 @@ from varde.pairs import ANY_ITEM, Relation, Universe
 
 from . import tombstones
 from .counting import Counter, Counting, here
+from .freshness import ALL_TIME
 from .warehouse import Parameters, Warehouse
 
 STEPS = (
@@ -36,7 +37,9 @@ STEPS = (
     "supports",
     "catalogue_rows",
     "catalogue",
+    "clocks",
     "faults",
+    "volumes",
 )
 """The steps in order: queries and DECIDED. Each reads tables that are not ours and what the steps before it wrote."""
 
@@ -45,14 +48,11 @@ NAMED = ("raw", "erasures", "forgotten")
 
 RETURN = 3
 """Stands for a return where the SQL has a signal."""
-OTHERS = {RETURN: "return", 4: "sale", 5: "catalogue", 6: "message"}
-"""What else faults.sql has in the place of a signal."""
+OTHERS = {RETURN: "return", 4: "sale", 5: "catalogue", 6: "message", 7: "link"}
+"""What else faults.sql has in the place of a signal; a link is any call that may link ids."""
 
 ITEM_KEYS = frozenset({"product_id", "sku", "id", "variant"})
 """Product fields that the SQL knows."""
-
-ALL_TIME = 0
-"""`links_since`: a link of any age names the customer of an event inside the window."""
 
 Tick = Callable[[str], None]
 
@@ -64,10 +64,6 @@ class Expecting(Protocol):
     def expect(self, totals: dict[str, int]) -> None:
         """Step -> times."""
         ...
-
-
-class NoMessagesError(LookupError):
-    """The warehouse holds no message of Segment's, so it does not say up to when it is complete."""
 
 
 class UnknownItemKeyError(ValueError):
@@ -91,7 +87,8 @@ class Night:
     as_of, window_start: last and first event time that counts, ms.
     counted: the pairs, and the items that have any history.
     supports: universe -> item -> customers; ANY_ITEM holds the number of customers.
-    faults: (signal name or `return`, reason) -> messages.
+    faults: (signal name or another of OTHERS, reason) -> messages.
+    volumes: signal name or another of OTHERS -> messages that there are.
     rows_of: table -> rows, of every step.
     """
 
@@ -100,6 +97,7 @@ class Night:
     counted: Counting
     supports: dict[int, Cells]
     faults: dict[tuple[str, str], int]
+    volumes: dict[str, int]
     rows_of: dict[str, int]
 
     @property
@@ -133,7 +131,7 @@ def plan(as_of: int, limits: Limits, mapping: Mapping, secret: bytes = b"") -> P
         "window_start": window_start(as_of, limits),
         "cap": limits.cap,
         "item_keys": item_keys,
-        "links_since": ALL_TIME,
+        "links_since": ALL_TIME,  # a link of any age names the customer of an event inside the window
         "orders_per_item": ORDERS_PER_ITEM,
         "items_kept": items_kept(limits.cap),
         "returns_kept": returns_kept(limits.cap),
@@ -144,19 +142,6 @@ def plan(as_of: int, limits: Limits, mapping: Mapping, secret: bytes = b"") -> P
 def window_start(as_of: int, limits: Limits) -> int:
     """The first event time that counts: the window is that of the moment after `as_of`, which may begin a day."""
     return limits.window_start(as_of + 1)
-
-
-def newest(warehouse: Warehouse) -> int:
-    """The newest time of receipt in the warehouse, ms: the latest `as_of` that makes sense.
-
-    Raises:
-        NoMessagesError: there is none.
-    """
-    (found,) = warehouse.query("newest", {"links_since": ALL_TIME})["received_at"].to_pylist()
-    if found is None:
-        msg = "the warehouse holds no messages"
-        raise NoMessagesError(msg)
-    return int(found)
 
 
 def run(warehouse: Warehouse, given: Plan, tick: Tick = lambda _: None) -> dict[str, int]:
@@ -236,7 +221,8 @@ def build(
     faults = {
         (names[row["signal"]], row["reason"]): row["messages"] for row in warehouse.read("varde.faults").to_pylist()
     }
+    volumes = {names[row["signal"]]: row["messages"] for row in warehouse.read("varde.volumes").to_pylist()}
     tick("pairs")
     items = sorted({item for cells in supports.values() for item in cells} - {ANY_ITEM})
     counted = counter(warehouse, items)
-    return Night(as_of, window_start(as_of, limits), counted, supports, dict(sorted(faults.items())), rows_of)
+    return Night(as_of, window_start(as_of, limits), counted, supports, dict(sorted(faults.items())), volumes, rows_of)

@@ -18,18 +18,12 @@ from varde.pairs import Relation
 from . import count
 from .drift import Drift, Summary
 from .warehouse import Warehouse, ddl
+from .warehouse.columns import column
 
 TOP = 100
 """Neighbours of an item that are kept by each ranking."""
 CELLS = 1_000_000
 """Pairs that are written together."""
-_TYPES = {
-    "STRING": pa.string(),
-    "INT64": pa.int64(),
-    "FLOAT64": pa.float64(),
-    "BOOL": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +143,9 @@ def _sums(drift: Drift) -> dict[str, Any]:
 def _add(warehouse: Warehouse, table: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         columns = ddl.tables()[table].columns
-        arrays = [_array([row[name] for row in rows], _type(table, name)) for name in columns]
+        arrays = [column([row[name] for row in rows], _type(table, name)) for name in columns]
         warehouse.load(f"varde.{table}", pa.table(arrays, names=list(columns)))
 
 
-def _array(values: list[Any], type_: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(type_):
-        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(type_)
-    return pa.array(values, type_)
-
-
-def _type(table: str, column: str) -> pa.DataType:
-    return _TYPES[ddl.tables()[table].columns[column][0]]
+def _type(table: str, name: str) -> pa.DataType:
+    return ddl.tables()[table].types[name]

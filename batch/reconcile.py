@@ -7,6 +7,7 @@ after it stays on top, and nothing has to stop.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,18 +15,19 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from varde.history import DAY_MS, Limits, Signal
+from varde import events
+from varde.history import DAY_MS, Limits
 from varde.pairs import Relation
-from varde.settings import Settings, SettingsError
+from varde.settings import Settings
 from varde.store.night import Reconciled
 
-from . import apply, bootstrap, drift, guard, nightly, outputs, tombstones
-from .counting import Counter, Here, There, here
+from . import apply, bootstrap, drift, freshness, guard, lock, nightly, outputs, tombstones
+from .counting import Counter, Here, here
 from .drift import Summary
-from .warehouse import Warehouse, segment
+from .freshness import Freshness
+from .warehouse import Warehouse
 
-MARGIN_MS = guard.HOUR_MS
-"""How long before the newest message the warehouse is taken to be complete: a sync writes its tables one by one."""
+_log = logging.getLogger(__name__)
 
 CAUSES = ("link_conflict_older", "flooded", "withdrawn", "idle", "bad_seeds")
 """Counters of the stream that name a cause of drift (docs/counting.md)."""
@@ -58,14 +60,16 @@ class Request:
 class Outcome:
     """What a run found and did.
 
-    drift: how the live counts differed. causes: counters of the stream that explain differences. refusals: why the
-    night should not be written. applied: what was written, None for nothing; after: the comparison once more, then.
+    drift: how the live counts differed. freshness: up to when the warehouse was complete, None when it was not asked.
+    causes: counters of the stream that explain differences. refusals: why the night should not be written. applied:
+    what was written, None for nothing; after: the comparison once more, then.
     """
 
     run: str
     night: nightly.Night
     drift: Summary
     seconds: float
+    freshness: Freshness | None = None
     causes: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
     applied: apply.Applied | None = None
@@ -77,6 +81,10 @@ class Outcome:
             "run": self.run,
             "as_of": self.night.as_of,
             "window_start": self.night.window_start,
+            "complete_until": self.freshness.until if self.freshness else None,
+            "decided_by": self.freshness.table if self.freshness else None,
+            "behind": dict(self.freshness.behind) if self.freshness else {},
+            "ended": dict(self.freshness.ended) if self.freshness else {},
             "customers": self.night.customers,
             "items": len(self.night.counted.items),
             "pairs_compared": self.drift.pairs_compared,
@@ -97,7 +105,7 @@ class Outcome:
         }
 
 
-class LiveStore(drift.LiveCounts, apply.LiveRows, bootstrap.LiveItems, Protocol):
+class LiveStore(drift.LiveCounts, apply.LiveRows, bootstrap.LiveItems, lock.Lockable, Protocol):
     """What is asked of varde.store.night.NightStore."""
 
     def all_items(self) -> dict[str, int]:
@@ -113,15 +121,17 @@ class LiveStore(drift.LiveCounts, apply.LiveRows, bootstrap.LiveItems, Protocol)
         ...
 
 
-def complete(newest: int) -> int:
-    """The last moment of the newest day that a warehouse has whole, ms, by its newest time of receipt."""
-    return (newest - MARGIN_MS) // DAY_MS * DAY_MS - 1
+def name(night: nightly.Night, limits: Limits, mapping: events.Mapping) -> str:
+    """The name of a night: the same for every try to write the same result.
 
-
-def name(night: nightly.Night, limits: Limits) -> str:
-    """The name of a night: the same for every try to write the same result."""
-    text = repr((night.as_of, night.window_start, limits, sorted(night.rows_of.items())))
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    Of its moments, the settings that count, the tables' sizes and every support. What could be counted otherwise with
+    all these the same is written by the first try as well as by the last.
+    """
+    settings = (night.as_of, night.window_start, limits, mapping, version("varde"), apply.BLOCK)
+    found = hashlib.blake2b(repr((settings, sorted(night.rows_of.items()))).encode(), digest_size=6)
+    for universe, cells in sorted(night.supports.items()):
+        found.update(repr((universe, sorted(cells.items()))).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def reconcile(
@@ -143,29 +153,57 @@ def reconcile(
         now: ms, for durations, and to tell how old the warehouse's newest message is.
 
     Raises:
+        lock.BusyError: another run is under way.
         nightly.UnknownItemKeyError: an item key that the SQL does not know.
-        nightly.NoMessagesError: an empty warehouse.
+        freshness.NoMessagesError: an empty warehouse.
         NotAtMidnightError: `apply` with a moment that is not the end of a day.
     """
+    with lock.Lock(store, request.start, request.resume) as held:
+        return _reconcile(warehouse, store, settings, request, _Checked(held, tick), now)
+
+
+class _Checked:
+    """A tick that first sees that the run still holds its lock."""
+
+    def __init__(self, held: lock.Lock, tick: Any) -> None:
+        self._held, self._tick = held, tick
+
+    def __call__(self, step: str) -> None:
+        self._held.check()
+        self._tick(step)
+
+    def expect(self, rows: int) -> None:
+        """Tell a progress bar how many rows of each relation will come; a plain function need not be told."""
+        if isinstance(self._tick, nightly.Expecting):
+            self._tick.expect({relation.label: rows for relation in Relation})
+
+
+def _reconcile(
+    warehouse: Warehouse,
+    store: LiveStore,
+    settings: Settings,
+    request: Request,
+    tick: _Checked,
+    now: Callable[[], int],
+) -> Outcome:
     start = now()
-    newest, as_of, day = _moment(warehouse, request, start)
+    fresh, as_of, day = _moment(warehouse, request, settings.mapping, start)
     warehouse.define()
     tick("tombstones")
     tombstones.merge(warehouse, store.tombstones())
     secret = settings.id_secret.encode()
     night = nightly.build(warehouse, as_of, settings.limits, settings.mapping, secret, tick, request.counter)
-    _expect(tick, len(store.all_items().keys() | set(night.counted.items)))
+    tick.expect(len(store.all_items().keys() | set(night.counted.items)))
     found = drift.against_store(store, night.rows, night.supports, day, tick)
     causes = {cause: n for cause, n in store.stats().items() if cause in CAUSES and n}
-    run = name(night, settings.limits)
-    if not request.apply:
-        return Outcome(run, night, found, (now() - start) / 1000, causes)
-    refusals = guard.refusals(
-        _judged(warehouse, store.reconciled(), night, found, newest, start, settings, day), request.thresholds
-    )
-    outcome = Outcome(run, night, found, (now() - start) / 1000, causes, tuple(refusals))
-    if request.force or not refusals:
-        if store.reconciled() is None:
+    run = name(night, settings.limits, settings.mapping)
+    outcome = Outcome(run, night, found, (now() - start) / 1000, fresh, causes)
+    if not request.apply or fresh is None:
+        return outcome
+    figures = _judged(store.reconciled(), night, found, fresh, start, settings, day)
+    outcome = replace(outcome, refusals=tuple(guard.refusals(figures, request.thresholds)))
+    if request.force or not outcome.refusals:
+        if figures.first:
             bootstrap.fill(warehouse, store, night, settings, tick)
         applied = apply.apply(night, store, day, run, request.resume, tick)
         after = drift.against_store(store, night.rows, night.supports, day, tick)
@@ -175,85 +213,58 @@ def reconcile(
     return outcome
 
 
-def _moment(warehouse: Warehouse, request: Request, now: int) -> tuple[int, int, int]:
-    """(newest message, ms; last event time that counts, ms; the first day after it, or drift.NOW within a day)."""
-    # A date of receipt ahead of the clock must not make a day whole that is not over.
-    newest = min(nightly.newest(warehouse), now) if request.as_of is None or request.apply else 0
-    as_of = complete(newest) if request.as_of is None else request.as_of
+def _moment(
+    warehouse: Warehouse, request: Request, mapping: events.Mapping, now: int
+) -> tuple[Freshness | None, int, int]:
+    """How fresh the warehouse is, if it matters; the last event time that counts, ms; the first day after it, or
+    drift.NOW within a day."""
+    fresh = freshness.look(warehouse, mapping, now) if request.as_of is None or request.apply else None
+    if fresh is not None:
+        _log.info("%s", fresh.told())
+    as_of = fresh.as_of if request.as_of is None and fresh is not None else request.as_of
+    assert as_of is not None
     day, within = divmod(as_of + 1, DAY_MS)
     if not within:
-        return newest, as_of, day
+        return fresh, as_of, day
     if request.apply:
         msg = "only the end of a day (UTC) can be written: the stream keeps its differences by day"
         raise NotAtMidnightError(msg)
-    return newest, as_of, drift.NOW
-
-
-def _expect(tick: Any, rows: int) -> None:
-    """Tell a progress bar what to expect; a plain function need not be told."""
-    if isinstance(tick, nightly.Expecting):
-        tick.expect({relation.label: rows for relation in Relation})
+    return fresh, as_of, drift.NOW
 
 
 def _report(warehouse: Warehouse, outcome: Outcome, started: int, start: str) -> None:
     """What holds now, if it was written, and a row for this start of the job in the tables of runs."""
     night = outcome.night
     applied = outcome.applied is not None
-    if isinstance(night.counted, There):
-        pairs = night.counted.pairs
-    elif isinstance(night.counted, Here) and applied:
-        pairs = outputs.fill_pairs(warehouse, night.counted.incidence)
-    else:
-        pairs = sum(len(cells) for relation in Relation for _, cells in night.rows(relation))
     if applied:
+        if isinstance(night.counted, Here):
+            outputs.fill_pairs(warehouse, night.counted.incidence, min(night.counted.cells, outputs.CELLS))
         outputs.publish(warehouse)
     counted = outputs.Counted(
-        night.as_of, night.window_start, night.customers, len(night.counted.items), pairs, night.faults
+        night.as_of,
+        night.window_start,
+        night.customers,
+        len(night.counted.items),
+        outcome.drift.pairs_counted,
+        night.faults,
     )
     run = outputs.Run(start, started, outcome.seconds, version("varde"), outcome.refusals, applied)
     outputs.record(warehouse, run, counted, outcome.drift)
 
 
 def _judged(
-    warehouse: Warehouse,
     last: Reconciled | None,
     night: nightly.Night,
     found: Summary,
-    newest: int,
+    fresh: Freshness,
     now: int,
     settings: Settings,
     day: int,
 ) -> guard.Figures:
     sums = {f"pairs of {label}": (d.live, d.nightly) for label, d in found.pairs.items()}
     sums |= {f"supports of {label}": (d.live, d.nightly) for label, d in found.supports.items()}
-    messages = {
-        Signal(row["signal"]): row["messages"]
-        for row in warehouse.query("volumes", {}).to_pylist()
-        if row["signal"] in list(Signal)
-    }
     # A night that was written has let go of the days before it.
     oldest = max(now // DAY_MS - settings.live_days, last.day if last else 0)
-    return guard.Figures(newest, now, day, oldest, sums, messages, night.faults, first=last is None)
-
-
-def check(settings: Settings, raw_table: str | None = None) -> segment.EventTables:
-    """How the warehouse's tables are read by the settings, once it is known that the warehouse can count by them.
-
-    Args:
-        settings: item keys, events and consent.
-        raw_table: a table of raw messages to read instead of Segment's tables.
-
-    Raises:
-        SettingsError: it cannot; the message begins with the variable's name.
-    """
-    variable, mapping = "VARDE_ITEM_KEYS", settings.mapping
-    try:
-        nightly.plan(0, settings.limits, mapping)
-        variable = "VARDE_EVENTS"
-        return segment.event_tables(mapping.custom_events, mapping.consent, mapping.consent_default, raw_table)
-    except segment.CategoryError as error:
-        msg = f"VARDE_CONSENT_CATEGORIES: {error}"
-        raise SettingsError(msg) from None
-    except ValueError as error:
-        msg = f"{variable}: {error}"
-        raise SettingsError(msg) from None
+    return guard.Figures(
+        fresh.until, fresh.table, now, day, oldest, sums, night.volumes, night.faults, first=last is None
+    )

@@ -14,7 +14,8 @@ from .reconcile import Outcome
 
 def table(outcome: Outcome) -> str:
     """The comparison for people: one line per relation and universe, then the largest differences."""
-    lines = [f"{'':16}{'compared':>12}{'equal':>12}{'different':>12}{'apart by':>12}"]
+    lines = [] if outcome.freshness is None else [outcome.freshness.told()]
+    lines += [f"{'':16}{'compared':>12}{'equal':>12}{'different':>12}{'apart by':>12}"]
     both = [*outcome.drift.pairs.items(), *((f"support {n}", d) for n, d in outcome.drift.supports.items())]
     lines += [f"{name:16}{d.compared:>12,}{d.equal:>12,}{d.different:>12,}{d.relative:>12.2%}" for name, d in both]
     for name, found in both:

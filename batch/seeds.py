@@ -18,28 +18,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from varde import keys, orders, seed
-from varde.history import Signal
-from varde.orders import Orders
 from varde.pairs import Histories
 from varde.profile import NEVER, Profile
 from varde.seed import ANONYMOUS, KNOWN, Seed
 from varde.settings import Settings, from_env
 
-from . import nightly, tombstones
-from .main import instant
-from .reconcile import check
+from . import arguments, cost, freshness, nightly, tombstones
+from .customers import key as customer_key
+from .customers import tuples
+from .pasts import past
 from .report import Progress
 from .warehouse import Warehouse, WarehouseError
-from .warehouse.duckdb_file import DuckDBWarehouse
-
-_BATCH = 65_536
-"""Rows made into Python objects at a time."""
 
 
 def seeds(warehouse: Warehouse, plan: nightly.Plan) -> Iterator[Seed]:
@@ -68,45 +62,24 @@ def _pasts(rows: pa.Table, secret: bytes, erased: Mapping[str, int]) -> Iterator
     """Of rows (customer, signal, item, order_id, time) a seed for each customer, sorted."""
     customers = rows["customer"].combine_chunks().dictionary_encode()
     names = customers.dictionary.to_pylist()
-    hashed = pa.array([_key(name, secret) for name in names], pa.string()).take(customers.indices)
+    hashed = pa.array([customer_key(name, secret) for name in names], pa.string()).take(customers.indices)
     kinds = pa.array([KNOWN if name.startswith("u:") else ANONYMOUS for name in names], pa.string())
     rows = rows.set_column(0, "customer", hashed).append_column("kind", kinds.take(customers.indices))
     rows = rows.sort_by([(column, "ascending") for column in ("customer", "signal", "item", "order_id")])
-    for (customer, kind), mine in itertools.groupby(_tuples(rows), lambda row: (row[0], row[5])):
-        held: tuple[dict[str, int], dict[str, int]] = {}, {}
-        lines: orders.Lines = {}
-        returns: orders.Returns = {}
-        for _, signal, item, order_id, time, _ in mine:
-            order = orders.order_key(order_id or None)
-            if signal == nightly.RETURN:
-                returns.setdefault(order, {})[item] = time
-            elif signal == Signal.PURCHASE:
-                lines.setdefault(item, {})[order] = time
-            else:
-                held[signal][item] = time
-        past = Profile(Histories(*held), orders.encode(Orders(lines, returns)), erased_at=erased.get(customer, NEVER))
-        yield Seed(kind, customer, past)
+    for (customer, kind), mine in itertools.groupby(tuples(rows), lambda row: (row[0], row[5])):
+        did = past(row[1:5] for row in mine)
+        held = Histories(did.view, did.cart)
+        yield Seed(kind, customer, Profile(held, orders.encode(did.orders), erased_at=erased.get(customer, NEVER)))
 
 
 def _links(identity: pa.Table, secret: bytes) -> Iterator[Seed]:
     """Of rows (anonymous_id, user_id, time) a seed for each anonymousId that belongs to a user, sorted."""
     found = [
         (keys.customer_key(None, anonymous_id, secret), keys.customer_key(user_id, None, secret), time)
-        for anonymous_id, user_id, time in _tuples(identity.select(["anonymous_id", "user_id", "time"]))
+        for anonymous_id, user_id, time in tuples(identity.select(["anonymous_id", "user_id", "time"]))
     ]
     for customer, user, time in sorted(found):
         yield Seed(ANONYMOUS, customer, Profile(linked=user, linked_at=time))
-
-
-def _tuples(rows: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in rows.to_batches(max_chunksize=_BATCH):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-def _key(customer: str, secret: bytes) -> str:
-    """The customer key of a customer as the SQL names them."""
-    kind, _, value = customer.partition(":")
-    return keys.customer_key(value, None, secret) if kind == "u" else keys.customer_key(None, value, secret)
 
 
 @contextmanager
@@ -130,33 +103,31 @@ def replaced(path: Path) -> Iterator[BufferedIOBase]:
         unfinished.unlink(missing_ok=True)
 
 
-def run(
+def write(
+    warehouse: Warehouse,
     settings: Settings,
-    warehouse_path: Path,
     out: Path,
     as_of: int | None = None,
     tick: nightly.Tick = lambda _: None,
 ) -> dict[str, int]:
-    """Write the seeds of a DuckDB file; the figures of the last line (docs/sql.md).
+    """Take the steps of a night and write its seeds to a file; the figures of the last line (docs/sql.md).
 
     Raises:
-        SettingsError: the warehouse cannot count by these settings.
-        WarehouseError: the file cannot be opened.
-        nightly.NoMessagesError: no `as_of` and an empty warehouse.
+        WarehouseError: the warehouse failed.
+        freshness.NoMessagesError: no `as_of` and an empty warehouse.
         OSError: `out` cannot be written.
     """
-    tables = check(settings)
     lines: Counter[str] = Counter()
-    with DuckDBWarehouse(warehouse_path, tables) as warehouse:
-        last = nightly.newest(warehouse) if as_of is None else as_of
-        plan = nightly.plan(last, settings.limits, settings.mapping, settings.id_secret.encode())
-        nightly.run(warehouse, plan, tick)
-        with replaced(out) as file:
-            for found in seeds(warehouse, plan):
-                tick("seeds")
-                file.write(seed.encode(found) + b"\n")
-                lines["linked" if found.profile.linked else found.kind] += 1
-                lines["erased"] += found.profile.erased_at != NEVER
+    last = freshness.newest(warehouse) if as_of is None else as_of
+    plan = nightly.plan(last, settings.limits, settings.mapping, settings.id_secret.encode())
+    warehouse.define()
+    nightly.run(warehouse, plan, tick)
+    with replaced(out) as file:
+        for found in seeds(warehouse, plan):
+            tick("seeds")
+            file.write(seed.encode(found) + b"\n")
+            lines["linked" if found.profile.linked else found.kind] += 1
+            lines["erased"] += found.profile.erased_at != NEVER
     return {"as_of": last, **{name: lines[name] for name in (KNOWN, ANONYMOUS, "linked", "erased")}}
 
 
@@ -164,13 +135,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="varde seeds",
         description="Write the past of every customer from the warehouse, for `varde stream --seeds`. Customers are "
-        "named by their keyed hash (VARDE_ID_SECRET). The last line is one JSON object.",
+        "named by their keyed hash (VARDE_ID_SECRET). The last line is one JSON object. Exit codes: 0 written; 2 bad "
+        "use; 4 the warehouse failed: run it again.",
     )
-    parser.add_argument("--warehouse", type=Path, required=True, metavar="FILE", help="DuckDB file to read")
+    arguments.add(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="PATH", help="file to write; .gz compresses it")
     parser.add_argument(
         "--as-of",
-        type=instant,
+        type=arguments.instant,
         metavar="TIME",
         help="last event time that counts, ISO 8601 or ms since the epoch (default: newest message in the warehouse)",
     )
@@ -186,17 +158,14 @@ def command(argv: Sequence[str]) -> int:
     given = _arguments().parse_args(argv)
     settings = from_env(os.environ)
     progress = Progress(sys.stderr)
-    if not given.warehouse.exists():
-        sys.stderr.write(f"varde seeds: no such file: {given.warehouse}\n")
-        return 2
     try:
-        figures = run(settings, given.warehouse, given.out, given.as_of, progress)
-    except (nightly.NoMessagesError, WarehouseError) as error:
-        sys.stderr.write(f"varde seeds: {given.warehouse}: {error}\n")
-        return 2
+        with arguments.opened(given, settings, cost.of_seeds(given.as_of is None)) as warehouse:
+            figures = write(warehouse, settings, given.out, given.as_of, progress)
+    except (freshness.NoMessagesError, WarehouseError) as error:
+        return arguments.failed("seeds", given, error)
     except OSError as error:
         sys.stderr.write(f"varde seeds: {given.out}: {error.strerror or error}\n")
-        return 2
+        return arguments.MISUSED
     finally:
         progress.done()
     sys.stdout.write(f"{orjson.dumps(figures).decode()}\n")

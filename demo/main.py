@@ -11,18 +11,20 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from varde.batch import reconcile as nightly
+from varde.batch.arguments import check
 from varde.history import Signal
 from varde.pairs import Relation
 from varde.settings import Settings, from_env, option
 from varde.store.sync import Store
 
-from . import figures, formats, once
+from . import assortment, figures, formats, once
 from .arguments import positive, whole, whole_from
+from .catalogue import products
 from .process import ChildError
 from .replay import publish
 from .settle import StalledError, wait_until_settled
@@ -84,7 +86,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _once(given: argparse.Namespace, settings: Settings) -> int:
-    tables = nightly.check(settings)
+    tables = check(settings)
     now = int(time.time() * 1000)
     if given.data is not None:
         played = once.from_file(given.data, given.format, given.limit, now)
@@ -100,7 +102,9 @@ def _once(given: argparse.Namespace, settings: Settings) -> int:
 def _live(given: argparse.Namespace, settings: Settings) -> int:
     print("Starting Redis, Pub/Sub, the stream and the server …", flush=True)
     with contextlib.ExitStack() as stack:
-        system = stack.enter_context(running(settings, _port(given.port, settings)))
+        ours = replace(settings, config=settings.config or str(assortment.CONFIG))
+        system = stack.enter_context(running(ours, _port(given.port, settings)))
+        assortment.load(system.settings, int(time.time() * 1000))
         store = stack.enter_context(contextlib.closing(Store.from_settings(system.settings)))
         begun = int(time.time() * 1000) - int(OPENING / given.rate * 1000)
         opening = itertools.islice(shoppers(given.seed, begun, given.rate), OPENING)
@@ -131,10 +135,11 @@ def _port(wanted: int | None, settings: Settings) -> int:
 
 def _where_to_look(system: System, store: Store) -> None:
     item, shown = _example(store, system.settings.min_customers)
+    names = products()
     other = next(iter(shown), item)
-    print(f"\nCustomers who viewed {item} also viewed")
+    print(f"\nCustomers who viewed {item}, {names[item].name}, also viewed")
     for neighbour, customers in list(shown.items())[:5]:
-        print(f"  {neighbour:<14} {customers:>3} customers viewed both")
+        print(f"  {neighbour:<12} {customers:>3} customers viewed both   {names[neighbour].name}")
     print(
         f"\n  page      {system.url}/explore\n"
         f"  answers   curl '{system.url}/v1/similar/{item}'\n"
@@ -150,9 +155,13 @@ def _where_to_look(system: System, store: Store) -> None:
 def _example(store: Store, floor: int) -> tuple[str, dict[str, int]]:
     """The most popular item with enough neighbours to show, and those by customers."""
     best: tuple[str, dict[str, int]] = ("tent-001", {})
+    offered = {entry.id: entry.parent for entry in assortment.entries() if not entry.hidden and not entry.sold_out}
     for item, _ in store.popular(Signal.VIEW, 30):
-        counts = store.counts(Relation.ALSO_VIEWED, item)
-        shown = {other: n for other, n in sorted(counts.items(), key=lambda e: (-e[1], e[0])) if n >= floor}
+        if item not in offered:
+            continue
+        others = offered.keys() - {other for other, parent in offered.items() if parent and parent == offered[item]}
+        counts = {other: n for other, n in store.counts(Relation.ALSO_VIEWED, item).items() if n >= floor}
+        shown = {other: n for other, n in sorted(counts.items(), key=lambda e: (-e[1], e[0])) if other in others}
         if len(shown) > len(best[1]):
             best = (item, shown)
     return best

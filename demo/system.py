@@ -113,6 +113,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}WINDOW_DAYS": str(settings.window_days),
         f"{PREFIX}TOPIC": settings.topic,
         f"{PREFIX}ADMIN_KEY": settings.admin_key,
+        f"{PREFIX}CONFIG": settings.config,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -24,6 +23,17 @@ class Entry(NamedTuple):
     rung: str | None
 
 
+class AccessLog(NamedTuple):
+    """Which requests are logged: all, or only faults and what took longer than the deadline."""
+
+    all: bool
+    deadline_s: float
+
+    def wants(self, status: int, seconds: float) -> bool:
+        """Whether to log a request."""
+        return self.all or status >= 400 or seconds > self.deadline_s
+
+
 def write(entry: Entry) -> None:
     """Log one request at INFO."""
     if logger.isEnabledFor(logging.INFO):
@@ -37,32 +47,3 @@ def write(entry: Entry) -> None:
             "rung": entry.rung,
         }
         logger.info(orjson.dumps(line).decode())
-
-
-class _WithoutRequestBytes(logging.Filter):
-    """aiohttp logs a malformed request with its first line, query included: keep only what kind of fault it was."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else record.levelname
-        record.msg, record.args, record.exc_info, record.exc_text = f"a connection was refused: {kind}", (), None, None
-        return True
-
-
-def http_logger() -> logging.Logger:
-    """The logger for aiohttp's own words about connections, made safe."""
-    safe = logging.getLogger("varde.server.http")
-    if not safe.filters:
-        safe.addFilter(_WithoutRequestBytes())
-    return safe
-
-
-def configure(level: str) -> None:
-    """Access lines bare on standard output, everything else as text on standard error."""
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=False
-    )
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(handler)
-        logger.propagate = False

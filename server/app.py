@@ -1,35 +1,59 @@
-"""The application: its routes, middlewares and parts."""
+"""The application: its routes, what is round them, and its parts."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from varde.config import Config
 from varde.settings import Settings
+from varde.watched import Watched
 
-from . import ops, page, routes
+from . import configured, docs_page, items, openapi, ops, page, placements, routes, search, snapshots, state
+from .access import CATALOGUE, ERASE, EXPLAIN, READ
+from .access_log import AccessLog
+from .desk import Desk
 from .erase import erase
-from .middleware import BODY_BYTES, errors_as_json, observed
-from .parts import PARTS, Clock, NewId, Parts
-from .reader import Connect
+from .ids import RequestIds
+from .metrics import Metrics
+from .observe import BODY_BYTES, UNMATCHED, not_found, observed, only, preflight
+from .parts import PARTS, Clock, Connect, NewId, Parts
+from .running import running
+from .shortcut import PREFIX, shorten
+from .tracing import Spans
 
-# `[^/]+` and not the router's own `[^{}/]+`: an item id may hold braces.
-ROUTES: tuple[tuple[str, Handler], ...] = (
-    ("/v1/similar/{item:[^/]+}", routes.similar),
-    ("/v1/recommendations", routes.recommendations),
-    ("/v1/explain/{item:[^/]+}/{other:[^/]+}", routes.explain),
-    ("/v1/popular", routes.popular),
-    ("/v1/stats", routes.stats),
-    ("/healthz", ops.healthz),
-    ("/readyz", ops.readyz),
-    ("/metrics", ops.metrics),
+
+class Route(NamedTuple):
+    """A route: the path as docs/http-api.md writes it, its handler, and the methods it takes."""
+
+    path: str
+    handler: Handler
+    scope: str | None
+    """What a key must be for; None: no key is asked for."""
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+ROUTES = (
+    Route("/v1/similar/{item}", routes.similar, READ),
+    Route("/v1/recommendations", routes.recommendations, READ),
+    Route("/v1/placements", placements.placements, READ, ("POST",)),
+    Route("/v1/explain/{item}/{other}", routes.explain, EXPLAIN),
+    Route("/v1/popular", routes.popular, READ),
+    Route("/v1/stats", routes.stats, EXPLAIN),
+    Route("/v1/items", search.items, EXPLAIN),
+    Route("/v1/items/{item}", items.patch, CATALOGUE, ("PATCH",)),
+    Route("/v1/erase", erase, ERASE, ("POST",)),
+    Route("/healthz", ops.healthz, None),
+    Route("/readyz", ops.readyz, None),
+    Route("/metrics", ops.metrics, EXPLAIN),
+    Route("/openapi.json", openapi.openapi, None),
+    Route("/docs", docs_page.docs, None),
 )
-WRITES: tuple[tuple[str, Handler], ...] = (("/v1/erase", erase),)
-"""Routes that take POST and no GET."""
 
 
 def now_ms() -> int:
@@ -37,37 +61,84 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def new_request_id() -> str:
-    """A random UUID in 32 hexadecimal digits."""
-    return uuid.uuid4().hex
-
-
 def create_app(
-    settings: Settings, connect: Connect, *, clock: Clock = now_ms, new_id: NewId = new_request_id
+    settings: Settings,
+    connect: Connect,
+    *,
+    config: Config | None = None,
+    file: Watched | None = None,
+    spans: Spans | None = None,
+    metrics: Metrics | None = None,
+    clock: Clock = now_ms,
+    new_id: NewId | None = None,
 ) -> web.Application:
-    """The application; it opens the store with `connect` when it starts and closes it when it stops."""
-    app = web.Application(middlewares=[observed, errors_as_json], client_max_size=BODY_BYTES)
-    app[PARTS] = Parts(settings, clock, new_id)
+    """The application; it opens the stores with `connect` when it starts and closes them when it stops.
 
-    async def store(app: web.Application) -> AsyncIterator[None]:
-        async with connect() as app[PARTS].open_store:
+    Args:
+        settings: VARDE_*; `processes` is how many of these share the port.
+        connect: opens the connections to Redis.
+        config: the configuration file's content; None for that of `file`, or the defaults of a server without one.
+        file: the configuration file, to be followed.
+        spans: where traces go, if anywhere.
+        metrics: where this process counts; None for one that is alone.
+        clock: ms since the epoch.
+        new_id: makes request ids.
+    """
+    app = web.Application(client_max_size=BODY_BYTES)
+    config = config or (file.config if file else configured.without_file(settings))
+    log = AccessLog(all=settings.access_log == "all", deadline_s=settings.deadline_ms / 1000)
+    parts = app[PARTS] = Parts(settings, config, clock, new_id or RequestIds(), log, metrics or Metrics())
+    parts.file, parts.spans = file, spans
+
+    async def stores(app: web.Application) -> AsyncIterator[None]:
+        async with connect() as opened, running(parts, opened) as parts.open:
+            desk = app[routes.DESK] = Desk(parts.open.memory)
+            parts.metrics.counts = lambda: state.counts(parts, desk)
+            parts.metrics.gauges = lambda: state.gauges(parts, desk)
             yield
 
-    async def publisher(app: web.Application) -> AsyncIterator[None]:
-        if not settings.topic:
-            yield
-            return
-        from .publish import Publisher  # Google's client costs a second and 40 MB: only where there is a topic
-
-        app[PARTS].publisher = ours = Publisher(settings.topic)
-        yield
-        await ours.close()
-
-    app.cleanup_ctx.extend([store, publisher])
-    for path, handler in ROUTES:
-        app.router.add_get(path, handler)
-    for path, handler in WRITES:
-        app.router.add_post(path, handler)
-    for path in page.FILES:
-        app.router.add_get(path, page.handler(path, settings.rankings))
+    app.cleanup_ctx.extend([stores, _beside, _publisher])
+    assets = [Route(path, page.handler(path), None) for path in page.FILES]
+    app[openapi.DESCRIBED] = openapi.Described((route.path, route.methods, route.scope) for route in (*ROUTES, *assets))
+    for route in (*ROUTES, *assets):
+        _add(app, route, parts)
+    app.router.add_route("*", "/{tail:.*}", observed(UNMATCHED, None, not_found, parts))
     return app
+
+
+async def _beside(app: web.Application) -> AsyncIterator[None]:
+    """What a process does beside answering and reading Redis."""
+    parts = app[PARTS]
+    tasks = [asyncio.create_task(snapshots.repeated(parts.metrics.leave))]
+    if parts.file is not None:
+        tasks.append(asyncio.create_task(configured.follow(parts, parts.file)))
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    parts.metrics.leave()
+
+
+async def _publisher(app: web.Application) -> AsyncIterator[None]:
+    parts = app[PARTS]
+    if not parts.settings.topic:
+        yield
+        return
+    from .publish import Publisher  # Google's client costs a second and 40 MB: only where there is a topic
+
+    parts.publisher = ours = Publisher(parts.settings.topic)
+    yield
+    await ours.close()
+
+
+def _add(app: web.Application, route: Route, parts: Parts) -> None:
+    # `[^/]+` and not the router's own `[^{}/]+`: an item id may hold braces.
+    resource = app.router.add_resource(route.path.replace("}", ":[^/]+}"))
+    handler = observed(route.path, route.scope, route.handler, parts)
+    for method in route.methods:
+        added = resource.add_route(method, handler)
+        if method == "GET" and route.path.startswith(PREFIX):
+            shorten(app, added)
+    if route.scope == READ:
+        resource.add_route("OPTIONS", observed(route.path, None, preflight(*route.methods), parts))
+    resource.add_route("*", observed(route.path, None, only(*route.methods), parts))

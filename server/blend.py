@@ -1,96 +1,103 @@
-"""From serving rows to the best candidates: floor, scores, weights, order. Pure, numpy."""
+"""One list out of the rows of several seeds: an item's score is the weighted sum of its scores in them. Pure, numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from varde.ranking import scores
-from varde.rows import Row
+from .rules import Offer
+from .scored import Ordered
 
 WEIGHTS = (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5)
 """Weight of a seed by its place, the most recent first."""
 SEEDS = len(WEIGHTS)
 """Seeds that are looked up."""
+_FIRST = 48
+"""Entries that are sorted at first; rules seldom need more."""
+Floats = NDArray[np.float64]
 
 
-class Candidate(NamedTuple):
-    """An item by number, with the weighted sum of its scores and the seed that gave most of it.
+class Sums:
+    """Where sums by slot are formed: kept between requests, because clearing what was used costs less than new ones."""
 
-    customers: the pair count with that seed; seed: its place among the seeds.
-    """
+    def __init__(self) -> None:
+        self._sums = np.zeros(1024)
 
-    number: int
-    score: float
-    customers: int
-    seed: int
-
-
-class Neighbour(NamedTuple):
-    """A candidate with its item id."""
-
-    id: str
-    score: float
-    customers: int
-    seed: int
-
-
-def best(rows: Sequence[Row | None], ranking: str, floor: int, n: int) -> list[Candidate]:
-    """The n best candidates of up to SEEDS rows and all that tie with the last of them, best first.
-
-    A candidate's score is the sum over the seeds of weight x score in the seed's row; a pair of fewer than `floor`
-    customers adds nothing. With one row this is the row's own order.
-
-    Args:
-        rows: one row per seed, the most recent first; None where the seed has none.
-        ranking: a key of ranking.RANKINGS.
-        floor: fewest customers behind a pair.
-        n: how many are wanted.
-    """
-    parts = [_weighted(place, row, ranking, floor) for place, row in enumerate(rows[:SEEDS]) if row is not None]
-    if not parts or not sum(len(part[0]) for part in parts):
-        return []
-    numbers, weighted, counts, seeds = (np.concatenate(column) for column in zip(*parts, strict=True))
-    distinct, group = np.unique(numbers, return_inverse=True)
-    total = np.bincount(group, weights=weighted, minlength=len(distinct))
-    by_weight = np.lexsort((seeds, -counts, -weighted, group))
-    strongest = by_weight[np.searchsorted(group[by_weight], np.arange(len(distinct)))]
-    customers, because = counts[strongest], seeds[strongest]
-    order = np.lexsort((distinct, -customers, -total))
-    if len(order) > n:
-        last = order[n - 1]
-        ahead = (total > total[last]) | ((total == total[last]) & (customers >= customers[last]))
-        order = order[ahead[order]]
-    columns = (distinct[order], total[order], customers[order], because[order])
-    return [Candidate(*fields) for fields in zip(*(column.tolist() for column in columns), strict=True)]
+    def of(self, parts: Sequence[Ordered], weighted: Sequence[Floats], slots: NDArray[np.int32]) -> Floats:
+        """The sums of the parts' weighted scores at `slots`, which hold every slot of the parts."""
+        sums = self._sums
+        try:
+            for part, scores in zip(parts, weighted, strict=True):
+                sums[part.slots] += scores  # an item is in a row only once
+        except IndexError:  # items have come since
+            self._sums = np.zeros(2 * int(slots.max()) + 2)
+            return self.of(parts, weighted, slots)
+        total = sums[slots]
+        sums[slots] = 0.0
+        return total
 
 
-def _weighted(place: int, row: Row, ranking: str, floor: int) -> tuple[np.ndarray, ...]:
-    """Item numbers, weighted scores, pair counts and the seed's place, of the row's pairs above the floor."""
-    counts = row.counts.astype(np.int64)  # unsigned numbers cannot be negated for sorting
-    score = scores(ranking, counts, row.support, row.supports.astype(np.int64), row.total)
-    shown = counts >= floor
-    numbers = row.items.astype(np.int64)[shown]
-    return numbers, WEIGHTS[place] * score[shown], counts[shown], np.full(len(numbers), place)
+def single(order: Ordered, seed: int) -> Iterator[Offer]:
+    """The candidates of one row, in its order."""
+    yield from order.best(seed)
+    yield from order.rest(seed)
 
 
-def named(
-    candidates: Sequence[Candidate], names: Sequence[str | None], excluded: Collection[str], n: int
-) -> list[Neighbour]:
-    """The answer's items: by score, then customers, then item id; without excluded and nameless ones.
+def blended(orders: Sequence[Ordered], seeds: Sequence[int], ids: Sequence[str], sums: Sums) -> Iterator[Offer]:
+    """The candidates of up to SEEDS rows: by weighted sum down, then customers down, then item id up.
+
+    `customers` is the pair count with the seed that gave most of the score, and `because` is that seed.
 
     Args:
-        candidates: what `best` gave for at least n + len(excluded).
-        names: their item ids, in the same order.
-        excluded: item ids that must not appear.
-        n: how many are wanted.
+        orders: one per seed, the most recent first; may be empty ones.
+        seeds: the seeds' slots, in the same order.
+        ids: item ids by slot.
+        sums: this thread's.
     """
-    known = [
-        Neighbour(name, candidate.score, candidate.customers, candidate.seed)
-        for candidate, name in zip(candidates, names, strict=True)
-        if name is not None and name not in excluded
-    ]
-    known.sort(key=lambda neighbour: (-neighbour.score, -neighbour.customers, neighbour.id))
-    return known[:n]
+    there = [at for at, order in enumerate(orders) if len(order)]
+    if not there:
+        return iter(())
+    if len(there) == 1 and there[0] == 0:
+        return single(orders[0], seeds[0])
+    parts = [orders[at] for at in there]
+    weighted = [order.scores * WEIGHTS[at] for order, at in zip(parts, there, strict=True)]
+    return _summed(parts, weighted, [seeds[at] for at in there], ids, sums)
+
+
+def _summed(
+    parts: Sequence[Ordered], weighted: Sequence[Floats], seeds: Sequence[int], ids: Sequence[str], sums: Sums
+) -> Iterator[Offer]:
+    slots = np.concatenate([part.slots for part in parts])
+    customers = np.concatenate([part.customers for part in parts])
+    each = np.concatenate(weighted)
+    because = np.array(seeds).repeat([len(part) for part in parts])
+    total = sums.of(parts, weighted, slots)
+    seen: set[int] = set()
+    for chosen in _chunks(total):
+        # Of one item's entries, which have the same total, the strongest comes first.
+        order = chosen[np.lexsort((-customers[chosen], -each[chosen], -total[chosen]))]
+        columns = (slots[order], total[order], customers[order], because[order])
+        found: list[tuple[int, float, int, int]] = []
+        tied, before = False, math.nan
+        for entry in zip(*(column.tolist() for column in columns), strict=True):
+            if entry[0] not in seen:
+                seen.add(entry[0])
+                found.append(entry)
+                tied |= entry[1] == before
+                before = entry[1]
+        if tied:
+            found.sort(key=lambda one: (-one[1], -one[2], ids[one[0]]))
+        yield from found
+
+
+def _chunks(total: Floats) -> Iterator[NDArray[np.intp]]:
+    """Indices in two parts: every one that is at least as good as the _FIRST-best, then the others."""
+    if len(total) <= _FIRST:
+        yield np.arange(len(total))
+        return
+    ahead = total >= np.partition(total, len(total) - _FIRST)[len(total) - _FIRST]
+    yield ahead.nonzero()[0]
+    yield (~ahead).nonzero()[0]

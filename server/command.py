@@ -10,13 +10,15 @@ from dataclasses import replace
 from varde.settings import from_env, option
 
 from . import main
+from .configured import watched
+from .processes import cores, run
 
 
 def command(argv: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; 0 after an orderly end, 1 when the address cannot be listened on.
 
     Raises:
-        SettingsError: a VARDE_* variable makes no sense.
+        SettingsError: a VARDE_* variable, or the configuration file, makes no sense.
     """
     parser = argparse.ArgumentParser(
         prog="varde serve",
@@ -28,9 +30,20 @@ def command(argv: list[str]) -> int:
     parser.add_argument(
         "--port", type=option("port"), default=settings.port, help="port; 0 picks a free one (%(default)s)"
     )
+    parser.add_argument(
+        "--processes",
+        type=option("processes"),
+        default=settings.processes,
+        help="processes on that port; 0: one for each core (%(default)s)",
+    )
     given = parser.parse_args(argv)
+    processes = given.processes or cores()
+    ours = replace(settings, host=given.host, port=given.port, processes=processes)
     try:
-        main.run(replace(settings, host=given.host, port=given.port))
+        if processes > 1:
+            watched(ours, int)  # says what is wrong with the file once, not once a process
+            return run(ours)
+        main.run(ours)
     except OSError as error:  # Redis has errors of its own: this is the address
         sys.stderr.write(f"varde serve: cannot listen on {given.host} port {given.port}: {error.strerror or error}\n")
         return 1

@@ -5,16 +5,14 @@ The process itself holds nothing of a customer that would have to go: its caches
 
 from __future__ import annotations
 
-import hmac
 import logging
 from typing import Any
 
-import orjson
 from aiohttp import web
 
+from .bodies import json_object
 from .erase_message import UserIdError, checked_user_id, erasure
 from .errors import ApiError, PublishError, bad_parameter
-from .middleware import BODY_BYTES
 from .parts import PARTS, REQUEST_ID, Parts, json_answer
 
 logger = logging.getLogger("varde.server")
@@ -36,10 +34,9 @@ async def erase(request: web.Request) -> web.Response:
 
 
 async def _erase(request: web.Request, parts: Parts) -> web.Response:
-    _allow(request.headers.get("Authorization", ""), parts.settings.admin_key)
     if parts.publisher is None:
         raise ApiError(503, "no_topic", "the server has no VARDE_TOPIC to send erasures to")
-    user_id = _user_id(await _body(request))
+    user_id = _user_id(await json_object(request, f'{{"{_FIELD}": "…"}}'))
     asked = erasure(user_id, f"varde-erase-{request[REQUEST_ID]}", parts.clock())
     try:
         await parts.publisher.publish(asked.data)
@@ -50,28 +47,7 @@ async def _erase(request: web.Request, parts: Parts) -> web.Response:
     return json_answer(body, 202)
 
 
-def _allow(authorization: str, key: str) -> None:
-    if not key:
-        raise ApiError(403, "no_admin_key", "erasures are switched off: the server has no VARDE_ADMIN_KEY")
-    scheme, _, given = authorization.partition(" ")
-    # Both as bytes and in constant time; aiohttp hands bytes that are no UTF-8 on as surrogates.
-    same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), key.encode())
-    if scheme.lower() != "bearer" or not same:
-        raise ApiError(401, "unauthorized", "needs the header Authorization: Bearer with the key of VARDE_ADMIN_KEY")
-
-
-async def _body(request: web.Request) -> Any:
-    try:
-        return orjson.loads(await request.read())
-    except web.HTTPRequestEntityTooLarge:
-        raise ApiError(413, "too_large", f"a request body has at most {BODY_BYTES} bytes") from None
-    except (orjson.JSONDecodeError, web.RequestPayloadError):
-        raise bad_parameter("body", "must be JSON in UTF-8") from None
-
-
-def _user_id(body: Any) -> str:
-    if not isinstance(body, dict):
-        raise bad_parameter("body", f'must be an object: {{"{_FIELD}": "…"}}')
+def _user_id(body: dict[str, Any]) -> str:
     for name in body:
         if name != _FIELD:
             raise bad_parameter(name[:64], f"no such field; there is {_FIELD}")

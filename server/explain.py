@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from varde.history import Limits, Signal
 from varde.pairs import Relation
-from varde.ranking import RANKINGS, scores
+from varde.ranking import Formula, everything
 
 _DONE = {Signal.VIEW: "viewed", Signal.CART: "put into the cart", Signal.PURCHASE: "bought"}
 
@@ -23,17 +25,11 @@ class Evidence:
     total_customers: int
 
 
-def scored(evidence: Evidence) -> dict[str, float | None]:
-    """Every ranking's score of the pair, and its lift (None when an item has no customer).
-
-    Lift, k n / (a b), says how many times more customers did both than if the two had nothing to do with each other.
-    """
+def scored(evidence: Evidence, also: Iterable[Formula | str] = ()) -> dict[str, float | None]:
+    """Every score of the pair, those of the formulas `also` too, and its lift (None when an item has no customer)."""
     k, a, b = evidence.customers, evidence.item_customers, evidence.other_customers
-    out: dict[str, float | None] = {
-        name: float(scores(name, [k], a, [b], evidence.total_customers)[0]) for name in RANKINGS
-    }
-    out["lift"] = k * evidence.total_customers / (a * b) if a and b else None
-    return out
+    got = everything([k], a, [b], evidence.total_customers, also)
+    return {name: None if math.isnan(score[0]) else float(score[0]) for name, score in got.items()}
 
 
 def sentence(item: str, other: str, relation: Relation, evidence: Evidence, days: int) -> str:

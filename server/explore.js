@@ -1,58 +1,73 @@
 // The page at /explore: asks /v1 every second and touches only what has changed, so that focus and scrolling stay.
+import { ask, may, watchKey } from "./explore-ask.js";
 import { figuresOf } from "./explore-figures.js";
+import { about, digits, facts, learn, make, nameOf, picture } from "./explore-items.js";
+import { clear, empty, explainShown, onChoose, rungName, show } from "./explore-rows.js";
 
 const EVERY_MS = 1000;
+const TYPED_MS = 150;
 const SHOWN = 20;
+const FOUND = 12;
 const HEADINGS = {
   also_viewed: (item) => `Customers who viewed ${item} also viewed`,
   also_bought: (item) => `Customers who bought ${item} also bought`,
   viewed_bought: (item) => `Customers who viewed ${item} bought`,
 };
-const SCORES = { llr: "log-likelihood ratio", cosine: "cosine", count: "customers", jaccard: "Jaccard", lift: "lift" };
+const WITHOUT_ITEM = { trending: "Asked for more of late than before", popular: "Asked for most of late" };
+const FIELDS = ["item", "placement", "relation", "ranking"];
 
 const $ = (id) => document.getElementById(id);
-const whole = new Intl.NumberFormat("en");
-const digits = (n) => (Number.isInteger(n) || Math.abs(n) >= 100 ? whole.format(Math.round(n)) : n.toPrecision(3)).replace("-", "−");
+const values = (id) => [...$(id).options].map((option) => option.value);
+const option = (id, value) => [...$(id).options].find((one) => one.value === value);
 
-const rows = new Map(); // item id -> its parts on the page
-const RANKINGS = [...$("ranking").options].map((option) => option.value);
-let asked = { item: "", relation: "also_viewed", ranking: RANKINGS[0] };
-let opened = null; // item id whose "why" is open
+let asked = { item: "", ...ownOf($("placement").value) };
 let round = 0; // answers to an earlier question are dropped
 let untouched = true; // nothing was chosen yet, so the most popular item may be
+let best = []; // popular items, as last heard
+let typing = 0;
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
+// A placement with the relation and the ranking that it has by itself.
+function ownOf(placement) {
+  const { relation, ranking } = option("placement", placement).dataset;
+  return { placement, relation, ranking };
 }
 
-async function ask(path, parameters = {}) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== ""));
-  const response = await fetch(`${path}?${query}`, { signal: AbortSignal.timeout(5000) });
-  const body = await response.json();
-  if (!response.ok) throw Object.assign(new Error(body.error.message), { status: response.status });
-  return body;
+// What the placement starts from, unless from an item.
+function source() {
+  const { source: from } = option("placement", asked.placement).dataset;
+  return from in WITHOUT_ITEM ? from : null;
 }
 
 function select(next, unasked = false) {
   asked = { ...asked, ...next };
   untouched &&= !asked.item;
   round += 1;
-  opened = null;
-  for (const id of [...rows.keys()]) drop(id);
   const hash = new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== "")).toString();
   // A fragment never reaches the server's logs. What nobody chose is no step back in the browser's history.
   if (unasked) history.replaceState(null, "", `#${hash}`);
   else if (location.hash.slice(1) !== hash) location.hash = hash;
-  for (const name of ["item", "relation", "ranking"]) $(name).value = asked[name];
+  for (const name of FIELDS) $(name).value = asked[name];
+  clear({ item: source() ? "" : asked.item, relation: asked.relation, formula: option("ranking", asked.ranking).dataset.formula });
   markPopular();
-  $("heading").textContent = asked.item ? HEADINGS[asked.relation](asked.item) : "Pick an item";
-  note(asked.item ? "" : "Type an item id, or choose one of the popular ones.");
+  head();
+  note(asked.item || source() ? "" : "Type a name or an item id, or choose one of the popular ones.");
   $("rung").hidden = true;
-  $("columns").hidden = true;
-  refresh();
+  if (asked.item && !about(asked.item).title) look(asked.item);
+  refresh().catch(() => {}); // the loop says so
+}
+
+function head() {
+  const from = source();
+  const text = from ? WITHOUT_ITEM[from] : asked.item ? HEADINGS[asked.relation](nameOf(asked.item)) : "Pick an item";
+  if ($("heading").textContent !== text) $("heading").textContent = text;
+  const item = about(asked.item);
+  const told = Boolean(asked.item && !from && item.title);
+  $("seed-picture").hidden = !told;
+  if (told) picture($("seed-picture"), item);
+  const said = told ? facts(item) : [];
+  if ($("seed").textContent !== said.map(([one]) => one).join("")) {
+    $("seed").replaceChildren(...said.map(([one, kind]) => make("span", kind, one)));
+  }
 }
 
 function note(text, bad = false) {
@@ -60,135 +75,96 @@ function note(text, bad = false) {
   $("note").classList.toggle("bad", bad);
 }
 
-function drop(id) {
-  rows.get(id).root.remove();
-  rows.delete(id);
-  if (opened === id) opened = null;
-}
+// ---- the list
 
-// ---- neighbours
-
-function addRow(id) {
-  const root = make("li");
-  const row = make("div", "row");
-  const place = make("span", "place");
-  const name = make("button", "name", id);
-  name.type = "button";
-  name.title = `Show ${id}`;
-  name.addEventListener("click", () => select({ item: id }));
-  const score = make("div", "score");
-  const track = make("div", "track");
-  const fill = make("div", "fill");
-  const number = make("span", "number");
-  track.append(fill);
-  score.append(track, number);
-  const customers = make("span", "customers");
-  const more = make("span", "more");
-  const count = make("span", "count");
-  customers.append(more, count);
-  const why = make("button", "why", "why?");
-  why.type = "button";
-  why.setAttribute("aria-expanded", "false");
-  why.setAttribute("aria-label", `Why ${id}?`);
-  why.addEventListener("click", () => toggle(id));
-  const because = make("div", "because");
-  because.hidden = true;
-  row.append(place, name, score, customers, why);
-  root.append(row, because);
-  root.dataset.item = id;
-  const parts = { root, place, fill, number, more, count, why, because, customers: undefined };
-  rows.set(id, parts);
-  return parts;
-}
-
-function show(answer) {
-  const wanted = new Set(answer.items.map((entry) => entry.id));
-  for (const id of [...rows.keys()]) if (!wanted.has(id)) drop(id);
-  const focused = document.activeElement;
-  const top = Math.max(...answer.items.map((entry) => entry.score), Number.MIN_VALUE);
-  const first = rows.size === 0;
-  answer.items.forEach((entry, index) => {
-    const parts = rows.get(entry.id) ?? addRow(entry.id);
-    const list = $("neighbours");
-    if (list.children[index] !== parts.root) list.insertBefore(parts.root, list.children[index] ?? null);
-    fillRow(parts, entry, index + 1, Math.max(0, entry.score / top), first);
-  });
-  if (focused !== document.activeElement && document.contains(focused)) focused.focus({ preventScroll: true });
-}
-
-function fillRow(parts, entry, place, share, first) {
-  parts.place.textContent = place;
-  parts.fill.style.width = `${(share * 100).toFixed(1)}%`;
-  parts.number.textContent = digits(entry.score);
-  parts.count.textContent = entry.customers === null ? "–" : whole.format(entry.customers);
-  parts.why.hidden = entry.customers === null;
-  if (parts.customers !== entry.customers && !first) flash(parts, entry.customers - (parts.customers ?? entry.customers));
-  parts.customers = entry.customers;
-}
-
-function flash(parts, change) {
-  parts.more.textContent = change > 0 ? `+${change}` : change < 0 ? `−${-change}` : "";
-  parts.root.classList.remove("changed");
-  void parts.root.offsetWidth; // restarts the animation
-  parts.root.classList.add("changed");
-  clearTimeout(parts.fading);
-  parts.fading = setTimeout(() => {
-    parts.root.classList.remove("changed");
-    parts.more.textContent = "";
-  }, 4000);
-}
-
-function describe(answer) {
-  const popular = answer.rung === "popular";
-  $("rung").hidden = answer.rung === "none" && !answer.stale;
-  $("rung").textContent = { pairs: "from pairs", popular: "popular items", none: "no answer from Redis" }[answer.rung] ?? answer.rung;
-  $("rung").classList.toggle("weak", answer.rung !== "pairs");
-  $("score-name").textContent = popular ? "Recent interactions" : `Score: ${SCORES[answer.ranking] ?? answer.ranking}`;
-  $("columns").hidden = answer.items.length === 0;
-  if (answer.stale) note("Redis does not answer; this page keeps trying.", true);
-  else if (answer.rung === "pairs") note("Choose an item to walk on, or ask why it is here.");
-  else if (popular) note("Not enough customers did both yet, so these are the most popular items.");
+function describe(answer, kept) {
+  $("rung").hidden = false;
+  const text = rungName(answer.rung);
+  if ($("rung").textContent !== text) $("rung").textContent = text;
+  $("rung").classList.toggle("weak", answer.rung !== "pairs" && answer.rung !== source());
+  $("stale").hidden = !answer.stale;
+  const how = kept ? "These are the last figures it gave" : "These are from the server's memory, or a list to fall back on";
+  const stale = answer.stale ? `Redis does not answer. ${how}; shops still get lists, and this page keeps trying.` : "";
+  if ($("stale").textContent !== stale) $("stale").textContent = stale;
+  if (answer.rung === "pairs") note(may("explain") ? "Choose an item to walk on, or ask why it is here." : "Choose an item to walk on.");
+  else if (answer.rung === "category") note("Not enough customers did both yet, so these are the most popular items of its category.");
+  else if (answer.rung === source()) note("This placement starts from no item.");
+  else if (answer.rung === "popular") note("Not enough customers did both yet, so these are the most popular items.");
+  else if (answer.rung === "static") note("Nothing was counted yet, so this is the list that the shop has fixed.");
+  else if (answer.rung === "must_include") note("There is nothing else than what the shop has pinned.");
   else note("Nothing is known about this item yet. It appears here as soon as customers have done both.");
 }
 
-// ---- why
-
-function toggle(id) {
-  const before = opened;
-  opened = before === id ? null : id;
-  for (const [other, parts] of rows) {
-    parts.because.hidden = other !== opened;
-    parts.why.setAttribute("aria-expanded", String(other === opened));
+async function refresh() {
+  const mine = round;
+  if (!asked.item && !source()) return;
+  try {
+    const { item, ...how } = asked;
+    const path = source() ? "/v1/recommendations" : `/v1/similar/${encodeURIComponent(item)}`;
+    const shop = Number(option("placement", asked.placement).dataset.n);
+    const answer = await ask(path, { ...how, n: String(Math.max(SHOWN, shop)) });
+    if (mine !== round) return;
+    const kept = answer.stale && !empty() && answer.rung !== "pairs"; // what was last known says more
+    describe(kept ? { ...answer, rung: $("rung").dataset.rung } : answer, kept);
+    if (!kept) {
+      $("rung").dataset.rung = answer.rung;
+      show(answer, shop);
+      head();
+    }
+    explainShown();
+    if (answer.stale) throw Object.assign(new Error("stale"), { status: 503 });
+  } catch (error) {
+    if (mine !== round) return;
+    if (error.status === 401 || error.status === 403) note("These answers need a key.", true);
+    else if (error.status === 429) note("This key has asked too often; the page goes on in a moment.", true);
+    else if (error.status && error.status < 500) note(`This cannot be shown: ${error.message}.`, true);
+    else throw error;
   }
-  if (opened) explain(round).catch((error) => showReason(rows.get(id), error.message));
 }
 
-async function explain(mine) {
-  const id = opened;
-  const path = `/v1/explain/${encodeURIComponent(asked.item)}/${encodeURIComponent(id)}`;
-  const answer = await ask(path, { relation: asked.relation });
-  if (mine !== round || opened !== id || !rows.has(id)) return;
-  showReason(rows.get(id), answer.text, answer);
+// ---- finding items
+
+async function find(text, n) {
+  if (!text || !may("explain")) return null;
+  const { items } = await ask("/v1/items", { q: text, n: String(n) }, "explain");
+  learn(items);
+  return items;
 }
 
-function showReason(parts, text, answer) {
-  const sentence = make("p", "", `${text}.`);
-  const scores = make("dl");
-  const lines = [sentence];
-  if (answer) {
-    const { lift, ...others } = answer.scores;
-    if (lift !== null) {
-      const meaning = `That is ${digits(lift)} times what chance alone would give among ${whole.format(answer.total_customers)} customers.`;
-      lines.push(make("p", "lift", meaning));
-    }
-    for (const [name, value] of [...Object.entries(others), ["since", answer.window.start]]) {
-      const pair = make("div");
-      pair.append(make("dt", "", SCORES[name] ?? name), make("dd", "", typeof value === "number" ? digits(value) : value));
-      scores.append(pair);
-    }
-    lines.push(scores);
-  }
-  parts.because.replaceChildren(...lines);
+function look(item) {
+  find(item, 1).then(head).catch(() => {}); // the id will do
+}
+
+function offer(items) {
+  $("known").replaceChildren(...items.map(({ id, title }) => Object.assign(document.createElement("option"), { value: id, label: title ?? id })));
+}
+
+async function typed() {
+  const mine = (typing += 1);
+  await new Promise((wake) => setTimeout(wake, TYPED_MS));
+  const text = $("item").value.trim();
+  if (mine !== typing) return;
+  const found = text ? await find(text, FOUND).catch(() => null) : best;
+  if (mine === typing && found) offer(found);
+}
+
+// The item of this id; else the first one whose name has these words; else the id as it was typed.
+async function meant(text) {
+  const exact = text === asked.item || [...best].some(({ id }) => id === text);
+  if (exact || !text) return text;
+  const found = await find(text.trim(), 1).catch(() => null);
+  if (found?.length && found[0].id !== text) return found[0].id;
+  if (found || !text.trim()) return text;
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean); // without a key: among those that were shown
+  return best.find(({ title }) => title && words.every((word) => title.toLowerCase().includes(word)))?.id ?? text;
+}
+
+async function submit() {
+  const mine = round;
+  typing += 1;
+  const chosen = { placement: $("placement").value, relation: $("relation").value, ranking: $("ranking").value };
+  const item = await meant($("item").value);
+  if (mine === round) select({ item, ...chosen });
 }
 
 // ---- popular items and live figures
@@ -203,8 +179,9 @@ function popularLine({ id }) {
   const button = make("button");
   button.type = "button";
   button.dataset.item = id;
-  button.append(make("span", "id", id), make("span", "weight"));
-  button.addEventListener("click", () => select({ item: id }));
+  button.title = id;
+  button.append(make("span", "id"), make("span", "weight"));
+  button.addEventListener("click", () => select({ item: id, ...(source() ? ownOf(values("placement")[0]) : {}) }));
   const line = make("li");
   line.append(button);
   return line;
@@ -212,22 +189,27 @@ function popularLine({ id }) {
 
 async function refreshPopular() {
   const { items } = await ask("/v1/popular", { signal: "view", n: "50" });
-  $("known").replaceChildren(...items.map(({ id }) => Object.assign(document.createElement("option"), { value: id })));
-  const best = items.slice(0, 14);
+  learn(items.map(({ score, ...item }) => item));
+  best = items;
+  if (document.activeElement !== $("item") || !$("known").firstChild) offer(items);
+  const top = items.slice(0, 14);
   const shown = [...$("popular").querySelectorAll("button")];
-  const same = shown.length === best.length && shown.every((button, place) => button.dataset.item === best[place].id);
-  if (!same && !$("popular").contains(document.activeElement)) $("popular").replaceChildren(...best.map(popularLine));
-  const weights = new Map(best.map(({ id, score }) => [id, score]));
+  const same = shown.length === top.length && shown.every((button, place) => button.dataset.item === top[place].id);
+  if (!same && !$("popular").contains(document.activeElement)) $("popular").replaceChildren(...top.map(popularLine));
+  const weights = new Map(top.map(({ id, score }) => [id, score]));
   for (const button of $("popular").querySelectorAll("button")) {
     const weight = weights.get(button.dataset.item);
+    button.firstChild.textContent = nameOf(button.dataset.item);
     button.lastChild.textContent = weight === undefined ? "" : digits(weight);
   }
   markPopular();
-  if (untouched && best.length && !$("item").value && document.activeElement !== $("item")) select({ item: best[0].id }, true);
+  head();
+  if (untouched && top.length && !$("item").value && document.activeElement !== $("item")) select({ item: top[0].id }, true);
 }
 
 async function refreshFigures() {
-  const figures = figuresOf(await ask("/v1/stats"), performance.now());
+  if (!may("explain")) return $("figures").replaceChildren();
+  const figures = figuresOf(await ask("/v1/stats", {}, "explain"), performance.now());
   $("figures").replaceChildren(...figures.map(([label, value, title]) => {
     const cell = make("div");
     cell.title = title;
@@ -238,34 +220,20 @@ async function refreshFigures() {
 
 // ---- the loop
 
-function alive(on) {
-  $("live").className = on ? "live on" : "live off";
-  const text = on ? "live" : "no answer, trying again";
+function alive(ends) {
+  const errors = ends.filter(({ status }) => status === "rejected").map(({ reason }) => reason);
+  const silent = errors.some(({ status }) => !status);
+  const away = errors.some(({ status }) => status >= 500);
+  $("live").className = silent || away ? "live off" : "live on";
+  const text = silent ? "no answer, trying again" : away ? "Redis does not answer" : "live";
   if ($("live-text").textContent !== text) $("live-text").textContent = text;
-}
-
-async function refresh() {
-  const mine = round;
-  if (!asked.item) return;
-  try {
-    const { item, relation, ranking } = asked;
-    const answer = await ask(`/v1/similar/${encodeURIComponent(item)}`, { relation, ranking, n: String(SHOWN) });
-    if (mine !== round) return;
-    describe(answer);
-    if (!answer.stale) show(answer); // what was last known stays while Redis is away
-    if (opened) await explain(mine);
-  } catch (error) {
-    if (mine !== round) return;
-    if (error.status && error.status < 500) note(`This cannot be shown: ${error.message}.`, true);
-    else if (!error.status) throw error;
-  }
 }
 
 async function loop() {
   for (let turn = 0; ; turn += 1) {
     if (!document.hidden) {
       const parts = [refresh(), refreshFigures(), ...(turn % 10 === 0 || !$("popular").firstChild ? [refreshPopular()] : [])];
-      alive((await Promise.allSettled(parts)).every(({ status }) => status === "fulfilled"));
+      alive(await Promise.allSettled(parts));
     }
     await new Promise((wake) => setTimeout(wake, EVERY_MS));
   }
@@ -273,17 +241,29 @@ async function loop() {
 
 function fromHash() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const relation = given.get("relation") in HEADINGS ? given.get("relation") : "also_viewed";
-  const ranking = RANKINGS.includes(given.get("ranking")) ? given.get("ranking") : RANKINGS[0];
-  const next = { item: given.get("item") ?? "", relation, ranking };
-  if (next.item !== asked.item || next.relation !== asked.relation || next.ranking !== asked.ranking || !next.item) select(next);
+  const known = (name) => values(name).includes(given.get(name));
+  const next = { item: given.get("item") ?? "", ...ownOf(known("placement") ? given.get("placement") : values("placement")[0]) };
+  for (const name of ["relation", "ranking"]) if (known(name)) next[name] = given.get(name);
+  if (FIELDS.some((name) => next[name] !== asked[name]) || !next.item) select(next);
 }
 
+onChoose((item) => select({ item, ...(source() ? ownOf(values("placement")[0]) : {}) }));
+watchKey(() => {
+  if (asked.item && !about(asked.item).title) look(asked.item);
+  refresh().catch(() => {}); // the loop says so
+});
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  select({ item: $("item").value, relation: $("relation").value, ranking: $("ranking").value });
+  submit();
 });
 $("item").addEventListener("focus", () => $("item").select()); // so that typing replaces what is there
+$("item").addEventListener("input", typed);
+$("placement").addEventListener("change", () => {
+  const { relation, ranking } = ownOf($("placement").value);
+  $("relation").value = relation;
+  $("ranking").value = ranking;
+  $("form").requestSubmit();
+});
 for (const name of ["relation", "ranking"]) $(name).addEventListener("change", () => $("form").requestSubmit());
 window.addEventListener("hashchange", fromHash);
 fromHash();

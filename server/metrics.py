@@ -1,93 +1,131 @@
-"""The server's metrics in a registry of their own; docs/metrics.md describes each."""
+"""The server's metrics: counted in each process, summed over all that share a port; docs/metrics.md describes each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import inf
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import Counter, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from varde.figures import ACCEPTED, IGNORED, REJECTED
-from varde.freshness import cumulative
-from varde.progress import under_way
+from .snapshots import Sample, Snapshots
+from .stream_counters import StreamCounters
+from .tally import Tally
 
-_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0)
-
-
-class StreamCounters(Collector):
-    """The stream's counters as they stand in Redis: empty when they could not be read, never stale."""
-
-    def __init__(self) -> None:
-        self.values: Mapping[str, int] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        """Every counter under the stream's own name, and those that dashboards need in a form they can work with."""
-        family = CounterMetricFamily("varde_stream", "What the stream has counted, by counter.", labels=["counter"])
-        for name, n in sorted(self.values.items()):
-            family.add_metric([name], n)
-        yield family
-        if self.values:
-            yield self._messages()
-            yield self._freshness()
-            yield GaugeMetricFamily(
-                "varde_stream_under_way", "Elements between two steps of the stream.", under_way(self.values)
-            )
-
-    def _messages(self) -> Metric:
-        family = CounterMetricFamily(
-            "varde_stream_messages", "Messages read by the stream, by what became of them.", labels=["fate", "reason"]
-        )
-        for name, n in sorted(self.values.items()):
-            fate, _, reason = name.partition(":")
-            if name == ACCEPTED or name.startswith((IGNORED, REJECTED)):
-                family.add_metric([fate, reason], n)
-        return family
-
-    def _freshness(self) -> Metric:
-        """A histogram without a sum: the counters do not hold one."""
-        buckets = [("+Inf" if bound == inf else str(bound), float(n)) for bound, n in cumulative(self.values)]
-        return HistogramMetricFamily(
-            "varde_stream_freshness_seconds",
-            "Time from a message's publication to its count in Redis.",
-            buckets=buckets,
-            sum_value=None,
-        )
+COUNTERS = {
+    "varde_store_failures": "Reads that Redis did not answer as it should.",
+    "varde_erasure_requests": "Requests to erase a customer, by result.",
+    "varde_access_refused": "Requests without the right key, or with one that asks too often.",
+    "varde_rate_limited": "Requests of a client that asks too often.",
+    "varde_stale_answers": "Lists that are older or poorer than they would be, because Redis did not answer.",
+    "varde_cache_reads": "Looks into the memory of finished answers and of rows.",
+}
+GAUGES = {
+    "varde_circuit_open": "1 while Redis is not asked, because it has failed several times in a row.",
+    "varde_config_error": "1 while the configuration file is not the one in force, because it makes no sense.",
+    "varde_draining": "1 from SIGTERM on.",
+    "varde_items": "Items in memory, by what is known of them.",
+    "varde_cache_entries": "Entries in the memory of finished answers and of rows.",
+    "varde_memory_age_seconds": "Time since a part of the memory was last compared with Redis.",
+}
 
 
 class Metrics:
-    """Everything the server counts about itself, and the stream's counters beside it."""
+    """Everything the processes count about themselves, and the stream's counters beside it."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, process: str = "0", directory: Path | None = None) -> None:
+        """Of a process.
+
+        Args:
+            process: its place among those that share the port; a successor goes on with its numbers.
+            directory: where these leave their numbers; None when it is alone.
+        """
+        self.process = process
         self.stream = StreamCounters()
-        self.registry.register(self.stream)
-        ProcessCollector(registry=self.registry)
-        self.requests = Counter(
-            "varde_http_requests", "Requests answered.", ["route", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "varde_http_request_seconds",
-            "Time to answer a request.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.rungs = Counter(
-            "varde_http_answers",
-            "Lists answered, by the rung that gave them.",
-            ["route", "rung"],
-            registry=self.registry,
-        )
-        self.failures = Counter(
-            "varde_store_failures", "Reads that Redis did not answer as it should.", ["reason"], registry=self.registry
-        )
-        self.erasures = Counter(
-            "varde_erasure_requests", "Requests to erase a customer, by result.", ["result"], registry=self.registry
-        )
-        self.store_up = Gauge("varde_store_up", "1 if Redis answered this very scrape.", registry=self.registry)
+        self.tally = Tally()
+        self.failures = _counter("varde_store_failures", "reason")
+        self.erasures = _counter("varde_erasure_requests", "result")
+        self._refused = _counter("varde_access_refused", "scope", "code")
+        self._limited = _counter("varde_rate_limited", "client")
+        self.stale = _counter("varde_stale_answers")
+        self.store_up: bool | None = None
+        self.counts: Callable[[], list[Sample]] = list
+        """Samples of counters that are kept elsewhere."""
+        self.gauges: Callable[[], list[Sample]] = list
+        """Samples of this moment."""
+        self._system = ProcessCollector(registry=None)
+        self._snapshots = Snapshots(process, directory)
+
+    def answered(self, route: str, status: int, rung: str | None, seconds: float) -> None:
+        """A request was answered: with the rung of its list, if it was one."""
+        self.tally.add(route, status, rung or "", seconds)
+
+    def refused(self, scope: str, code: str, client: str) -> None:
+        """A request was refused before any handler; client: its name in the configuration, or empty."""
+        self._refused.labels(scope, code).inc()
+        if code == "rate_limited":
+            self._limited.labels(client).inc()
+        if scope == "erase":
+            self.erasures.labels(code).inc()
+
+    def leave(self) -> None:
+        """Leave this process's numbers where the others find them."""
+        self._snapshots.leave(self._snapshot())
 
     def exposition(self) -> bytes:
-        """The registry in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All processes' numbers in Prometheus' text format. This one's are left first, so that sums never fall."""
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        tally, counts, gauges = self._snapshots.summed(self._snapshot())
+        yield from self.stream.collect()
+        if self.store_up is not None:
+            yield GaugeMetricFamily("varde_store_up", "1 if Redis answered this very scrape.", float(self.store_up))
+        yield from tally.collect()
+        yield from _families(CounterMetricFamily, COUNTERS, counts)
+        yield from _families(GaugeMetricFamily, GAUGES, gauges)
+        of_system = [sample for sample in gauges if sample.name.startswith("process_")]
+        for name in sorted({sample.name for sample in of_system}):
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            bare = name.removesuffix("_total")
+            ours = [Sample(bare, sample.labels, sample.value) for sample in of_system if sample.name == name]
+            yield from _families(family, {bare: "Of the operating system, by process."}, ours)
+
+    def _snapshot(self) -> dict[str, Any]:
+        counted = [self.failures, self.erasures, self._refused, self._limited, self.stale]
+        counts = [
+            Sample(metric.name, sample.labels, sample.value)
+            for counter in counted
+            for metric in counter.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        ]
+        system = [
+            Sample(sample.name, dict(sample.labels), sample.value)
+            for metric in self._system.collect()
+            for sample in metric.samples
+        ]
+        return {
+            "answers": self.tally.dumped(),
+            "counts": counts + self.counts(),
+            "gauges": [sample.of(self.process) for sample in self.gauges() + system],
+        }
+
+
+Collector.register(Metrics)  # by shape: it has collect()
+
+
+def _counter(name: str, *labels: str) -> Counter:
+    return Counter(name, COUNTERS[name], labels, registry=None)
+
+
+def _families(kind: Any, helps: dict[str, str], samples: list[Sample]) -> Iterator[Metric]:
+    for name, text in helps.items():
+        ours = [sample for sample in samples if sample.name == name]
+        family = kind(name, text, labels=list(ours[0].labels) if ours else [])
+        for sample in ours:
+            family.add_metric(list(sample.labels.values()), sample.value)
+        yield family

@@ -15,13 +15,17 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: Redis answers within the deadline, asked anew each time."""
-    parts = request.app[PARTS]
-    try:
-        await parts.read(parts.store.ping())
-    except StoreError as error:
-        raise ApiError(503, "store_unavailable", f"Redis does not answer: {error.reason}") from error
-    return json_answer({"status": "ready"})
+    """GET /readyz: whether this process may be sent requests, and whether Redis answers it.
+
+    Ready once it has read everything from Redis for the first time: from then on it answers from memory, too, so the
+    loss of Redis takes no server out of service.
+    """
+    running = request.app[PARTS].running
+    if running.draining:
+        raise ApiError(503, "draining", "the server is about to stop")
+    if not running.loaded.is_set():
+        raise ApiError(503, "loading", "the server has not read everything from Redis yet")
+    return json_answer({"status": "ready", "redis": "away" if running.circuit.open else "ok"})
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -29,8 +33,8 @@ async def metrics(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     try:
         parts.metrics.stream.values = await parts.read(parts.store.stats())
-        parts.metrics.store_up.set(1)
+        parts.metrics.store_up = True
     except StoreError:
         parts.metrics.stream.values = {}
-        parts.metrics.store_up.set(0)
+        parts.metrics.store_up = False
     return web.Response(body=parts.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from varde.ecommerce import MAX_ID_BYTES
@@ -22,16 +22,9 @@ MOST_SEEDS = 50
 _FIELDS = 200
 
 _RELATIONS = {relation.label: relation for relation in Relation}
+YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""What may be said of a flag."""
 _SIGNALS = {signal.name.lower(): signal for signal in Signal}
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What every list takes: how many items, of which relation, in which order."""
-
-    n: int
-    relation: Relation
-    ranking: str
 
 
 class Query:
@@ -45,6 +38,16 @@ class Query:
         except ValueError:
             message = f"the query string is not percent-encoded UTF-8 of at most {_FIELDS} fields"
             raise bad_parameter("query", message) from None
+        self._take(pairs, allowed)
+
+    @classmethod
+    def of_pairs(cls, pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Query:
+        """Of (name, value) pairs that did not come as a query string."""
+        query = cls("", allowed)
+        query._take(pairs, allowed)
+        return query
+
+    def _take(self, pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             if name not in allowed:
@@ -71,14 +74,30 @@ class Query:
             raise bad_parameter(name, f"must be a whole number from 1 to {most}")
         return int(text)
 
-    def relation(self) -> Relation:
-        """`relation`, default also_viewed."""
+    def relation(self, default: Relation = Relation.ALSO_VIEWED) -> Relation:
+        """`relation`."""
         name = self.one("relation")
         if name is None:
-            return Relation.ALSO_VIEWED
+            return default
         if name not in _RELATIONS:
             raise bad_parameter("relation", f"no such relation; there are {', '.join(_RELATIONS)}")
         return _RELATIONS[name]
+
+    def yes(self, name: str, default: bool) -> bool:
+        """true or false."""
+        text = self.one(name)
+        if text is None:
+            return default
+        if text not in YES:
+            raise bad_parameter(name, f"must be one of {', '.join(YES)}")
+        return YES[text]
+
+    def text(self, name: str, most: int) -> str | None:
+        """A text of 1 to `most` bytes."""
+        text = self.one(name)
+        if text is not None and not 1 <= len(text.encode()) <= most:
+            raise bad_parameter(name, f"must have 1 to {most} bytes")
+        return text
 
     def signal(self) -> Signal:
         """`signal`, default view."""
@@ -89,21 +108,14 @@ class Query:
             raise bad_parameter("signal", f"no such signal; there are {', '.join(_SIGNALS)}")
         return _SIGNALS[name]
 
-    def listing(self, rankings: tuple[str, ...]) -> Listing:
-        """`n`, `relation` and `ranking`, the latter one of the configured ones."""
-        ranking = self.one("ranking")
-        if ranking is not None and ranking not in rankings:
-            raise bad_parameter("ranking", f"not configured; there are {', '.join(rankings)}")
-        return Listing(self.number("n", 10, MOST_ITEMS), self.relation(), ranking or rankings[0])
-
-    def seeds(self) -> list[str]:
-        """Distinct items of `items` (comma-separated) and `item` (one verbatim id each), in their order."""
-        listed = [part for value in self.many("items") for part in value.split(",") if part]
-        seeds = [checked_item(text, "items") for text in listed]
-        seeds += [checked_item(text, "item") for text in self.many("item")]
-        if len(seeds) > MOST_SEEDS:
-            raise bad_parameter("items", f"more than {MOST_SEEDS} items")
-        return list(dict.fromkeys(seeds))
+    def items(self, listed: str, verbatim: str, most: int = MOST_SEEDS) -> tuple[str, ...]:
+        """Distinct items of `listed` (comma-separated) and `verbatim` (one id each), in their order."""
+        parts = [part for value in self.many(listed) for part in value.split(",") if part]
+        items = [checked_item(text, listed) for text in parts]
+        items += [checked_item(text, verbatim) for text in self.many(verbatim)]
+        if len(items) > most:
+            raise bad_parameter(listed, f"more than {most} items")
+        return tuple(dict.fromkeys(items))
 
     def customer(self, name: str) -> str | None:
         """`uid` or `aid`; the message never repeats the value."""

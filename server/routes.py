@@ -7,62 +7,68 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from varde import figures
-from varde.pairs import Relation, Universe
+from varde import figures, keys
+from varde.delivery import popularity
+from varde.pairs import Relation
 
 from . import explain as why
-from . import lists
+from .asked import COMMON, SEEDS, Asked, asked
+from .desk import Desk
 from .errors import ApiError, StoreError, bad_parameter
-from .params import MOST_ITEMS, Listing, Query, item_in_path
-from .parts import PARTS, REQUEST_ID, RUNG, Parts, json_answer
+from .lists import POPULAR
+from .params import MOST_ITEMS, Query, item_in_path
+from .parts import PARTS, REQUEST_ID, Parts, json_answer
+from .rules import Picker, Rules
+from .search import shown
 
 T = TypeVar("T")
-_LISTING = ("n", "relation", "ranking")
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+NOTHING = keys.ANY_NUMBER
+"""The number of no item."""
 
 
-def _query(request: web.Request, *allowed: str) -> Query:
-    return Query(request.rel_url.raw_query_string, allowed)
-
-
-def _answer(request: web.Request, asked: Listing, got: lists.Answered, **echo: Any) -> web.Response:
-    """The contract of every list (docs/http-api.md)."""
-    request[RUNG] = got.rung
-    body = {
-        "request_id": request[REQUEST_ID],
-        **echo,
-        "relation": asked.relation.label,
-        "ranking": asked.ranking,
-        "rung": got.rung,
-        "stale": got.stale,
-        "experiment": None,
-        "variation": None,
-        "items": got.items,
-    }
-    return json_answer(body)
-
-
-async def similar(request: web.Request) -> web.Response:
+async def similar(request: web.Request) -> web.StreamResponse:
     """GET /v1/similar/{item}."""
-    parts = request.app[PARTS]
-    item = item_in_path(request.rel_url.raw_path, 3, "item")
-    asked = _query(request, *_LISTING).listing(parts.settings.rankings)
-    got = await lists.of_seeds(parts, [item], asked)
-    for entry in got.items:
-        del entry["because"]  # there is one seed, and the answer names it
-    return _answer(request, asked, got, item=item)
+    desk = request.app[DESK]
+    target = request._message.path
+    answer = desk.known(target)
+    if answer is None:
+        parts = request.app[PARTS]
+        raw_path, _, query = target.partition("?")
+        item = item_in_path(raw_path, 3, "item")
+        answer = await desk.answer(target, _asked_before(desk, parts, query), item)
+    return desk.respond(request, request[REQUEST_ID], answer, request.app[PARTS].guard.cors(request))
 
 
-async def recommendations(request: web.Request) -> web.Response:
+def _asked_before(desk: Desk, parts: Parts, query: str) -> Asked:
+    """The parameters of `similar`; few shops use more than a handful of query strings, so they are kept as read."""
+    wanted = desk.queries.get(query)
+    if wanted is None or wanted.config is not parts.config:
+        wanted = _asked(parts, query, COMMON, ())
+        if not wanted.personal:
+            desk.keep(query, wanted)
+    return wanted
+
+
+async def recommendations(request: web.Request) -> web.StreamResponse:
     """GET /v1/recommendations, by seeds or by customer."""
-    parts = request.app[PARTS]
-    query = _query(request, *_LISTING, "items", "item", "uid", "aid")
-    asked = query.listing(parts.settings.rankings)
-    seeds, uid, aid = query.seeds(), query.customer("uid"), query.customer("aid")
-    if seeds:
-        return _answer(request, asked, await lists.of_seeds(parts, seeds, asked))
-    if uid is None and aid is None:
-        raise bad_parameter("items", "give items, item, uid or aid")
-    return _answer(request, asked, await lists.of_customer(parts, uid, aid, asked))
+    desk = request.app[DESK]
+    target = request._message.path
+    answer = desk.known(target)
+    if answer is None:
+        parts = request.app[PARTS]
+        wanted = _asked(parts, target.partition("?")[2], (*COMMON, *SEEDS), None)
+        source = wanted.placement.source
+        if not wanted.seeds and not wanted.personal and source not in ("trending", "popular"):
+            raise bad_parameter("items", "give items, item, uid or aid")
+        answer = await desk.answer(target, wanted, None)
+    return desk.respond(request, request[REQUEST_ID], answer, request.app[PARTS].guard.cors(request))
+
+
+def _asked(parts: Parts, raw: str, allowed: tuple[str, ...], seeds: tuple[str, ...] | None) -> Asked:
+    query = Query(raw, allowed)
+    found = query.items(*SEEDS) if seeds is None else seeds
+    return asked(query, parts.config, parts.settings.min_customers, found)
 
 
 async def explain(request: web.Request) -> web.Response:
@@ -70,10 +76,11 @@ async def explain(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     item = item_in_path(request.rel_url.raw_path, 3, "item")
     other = item_in_path(request.rel_url.raw_path, 4, "other")
-    relation = _query(request, "relation").relation()
+    relation = Query(request.rel_url.raw_query_string, ("relation",)).relation()
     if item == other:
         raise bad_parameter("other", "must be another item")
     evidence = await _or_503(parts, _evidence(parts, relation, item, other))
+    formulas = [ranking.formula for ranking in parts.config.rankings.values()]
     body = {
         "request_id": request[REQUEST_ID],
         "item": item,
@@ -83,7 +90,7 @@ async def explain(request: web.Request) -> web.Response:
         "item_customers": evidence.item_customers,
         "other_customers": evidence.other_customers,
         "total_customers": evidence.total_customers,
-        "scores": why.scored(evidence),
+        "scores": why.scored(evidence, formulas),
         "window": why.window(parts.settings.limits, parts.clock()),
         "text": why.sentence(item, other, relation, evidence, parts.settings.window_days),
     }
@@ -91,28 +98,34 @@ async def explain(request: web.Request) -> web.Response:
 
 
 async def _evidence(parts: Parts, relation: Relation, item: str, other: str) -> why.Evidence:
-    store = parts.store
-    customers = await store.pair_count(relation, item, other)
-    (item_customers,) = await store.supports(Universe(relation.row_signal), [item])
-    (other_customers,) = await store.supports(Universe(relation.column_signal), [other])
-    total = await store.total(relation)
-    return why.Evidence(customers, item_customers, other_customers, total)
+    """Exact, in one round trip; an item that Varde has counted nothing of has number 0, which no item has."""
+    shelf = parts.running.memory.shelf
+    row, column = (
+        NOTHING if slot is None else max(shelf.numbers[slot], NOTHING) for slot in map(shelf.slots.get, (item, other))
+    )
+    found = await parts.store.evidence(relation, row, column)
+    if row == NOTHING:
+        found = (0, 0, *found[2:])
+    if column == NOTHING:
+        found = (0, found[1], 0, found[3])
+    return why.Evidence(*found)
 
 
 async def popular(request: web.Request) -> web.Response:
     """GET /v1/popular."""
     parts = request.app[PARTS]
-    query = _query(request, "signal", "n")
+    query = Query(request.rel_url.raw_query_string, ("signal", "n"))
     signal, n = query.signal(), query.number("n", 10, MOST_ITEMS)
-    try:
-        found, stale = await parts.read(lists.popular(parts, signal, n)), False
-    except StoreError:
-        found, stale = [], True
+    memory = parts.running.memory
+    now = popularity(parts.clock(), parts.settings.half_life_days)
+    rules = Rules(listed_only=memory.shelf.entries_listed > 0, group_variants=False)
+    picker = Picker(memory.shelf, rules, n)
+    picker.offer(POPULAR, memory.popular.over_all(signal, now))
     body = {
         "request_id": request[REQUEST_ID],
         "signal": signal.name.lower(),
-        "stale": stale,
-        "items": [{"id": item, "score": score} for item, score in found],
+        "stale": memory.away(),
+        "items": [{**shown(memory.shelf, pick.slot), "score": pick.score} for pick in picker.picks],
     }
     return json_answer(body)
 
@@ -120,7 +133,7 @@ async def popular(request: web.Request) -> web.Response:
 async def stats(request: web.Request) -> web.Response:
     """GET /v1/stats."""
     parts = request.app[PARTS]
-    _query(request)
+    Query(request.rel_url.raw_query_string, ())
     return json_answer(await _or_503(parts, _figures(parts)))
 
 

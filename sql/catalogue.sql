@@ -13,6 +13,9 @@ SELECT
   currency,
   stock,
   categories,
+  brand,
+  texts,
+  prices,
   hidden,
   COALESCE(stock <= 0, FALSE) AS sold_out,
   updated
@@ -31,6 +34,9 @@ QUALIFY ROW_NUMBER() OVER (
     COALESCE(parent, ''),
     COALESCE(image, ''),
     COALESCE(categories, ''),
+    COALESCE(brand, ''),
+    COALESCE(texts, ''),
+    COALESCE(prices, ''),
     COALESCE(currency, ''),
     hidden
 ) = 1

@@ -3,6 +3,7 @@
 -- Source: store.catalogue, which a shop fills from its ERP; optional.
 -- Every value may have any type: it is read by its text. Reasons: `no_item`, `id_too_long` (over 256 bytes; these two are
 --   no items), `bad_price`, `bad_stock`, `bad_hidden`, `bad_updated`, `bad_url`, `bad_currency` (the value is left out).
+-- `texts` and `prices` are JSON, which `varde catalogue load` reads.
 -- A link is one of http, https or a path of the shop's: nothing else belongs into a page.
 WITH
   texts AS (
@@ -16,6 +17,9 @@ WITH
       NULLIF(UPPER(TRIM(SAFE_CAST(t.currency AS STRING))), '') AS currency,
       NULLIF(TRIM(SAFE_CAST(t.stock AS STRING)), '') AS stock,
       NULLIF(TRIM(SAFE_CAST(t.categories AS STRING)), '') AS categories,
+      NULLIF(TRIM(SAFE_CAST(t.brand AS STRING)), '') AS brand,
+      NULLIF(TRIM(SAFE_CAST(t.texts AS STRING)), '') AS texts,
+      NULLIF(TRIM(SAFE_CAST(t.prices AS STRING)), '') AS prices,
       NULLIF(LOWER(TRIM(SAFE_CAST(t.hidden AS STRING))), '') AS hidden,
       NULLIF(TRIM(SAFE_CAST(t.updated AS STRING)), '') AS updated
     FROM store.catalogue AS t
@@ -37,6 +41,9 @@ WITH
       stock,
       IF(REGEXP_CONTAINS(stock, r'^-?[0-9]{1,15}([.][0-9]+)?$'), SAFE_CAST(stock AS FLOAT64), NULL) AS good_stock,
       categories,
+      brand,
+      texts,
+      prices,
       hidden,
       CASE
         WHEN hidden IS NULL THEN FALSE
@@ -61,6 +68,9 @@ SELECT
   good_currency AS currency,
   good_stock AS stock,
   categories,
+  brand,
+  texts,
+  prices,
   COALESCE(good_hidden, FALSE) AS hidden,
   good_updated AS updated,
   CASE

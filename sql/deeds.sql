@@ -1,6 +1,7 @@
 -- Grain: one row a customer, signal, item and order: when the customer did it last. Signal 3 is a return.
--- Parameters: @window_start, @as_of (INT64, ms: first and last event time that count).
--- Source: varde.interactions, varde.identity, varde.sales (purchases in the shop's stores, of users).
+-- Parameters: none.
+-- Source: varde.interactions, varde.identity, varde.sales (purchases in the shop's stores, of users); what is in them is
+--   inside the window.
 -- The customer is the userId, else the user that the anonymousId is linked to, else the anonymousId; `u:` and `a:` keep
 -- the two kinds of id apart. The order is '' where none is named; the item of a whole order that is returned is ''.
 WITH
@@ -15,7 +16,6 @@ WITH
     FROM varde.interactions AS i
     LEFT JOIN varde.identity AS l
       ON i.user_id IS NULL AND i.anonymous_id = l.anonymous_id
-    WHERE i.time BETWEEN @window_start AND @as_of
   ),
   named AS (
     SELECT

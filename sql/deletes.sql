@@ -7,7 +7,9 @@ WITH
   asked AS (
     SELECT
       user_id,
-      IF(timestamp < GREATEST(946684800000, received_at - 2678400000), received_at, timestamp) AS time
+      IF(
+        timestamp < GREATEST(946684800000, received_at - 2678400000), received_at, LEAST(timestamp, received_at)
+      ) AS time
     FROM varde.raw
     WHERE call = 'delete' AND fault IS NULL
   )

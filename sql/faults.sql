@@ -1,12 +1,16 @@
--- Grain: one row a signal and reason: how many messages inside the window did not count, each by its first reason.
+-- Grain: one row a signal and reason: how many messages inside the window did not count, each by its first reason; and
+--   how many have a time that is missing or cannot be true.
 -- Parameters: @window_start, @as_of (INT64, ms: of raw messages, first and last time of receipt that counts).
--- Source: varde.messages, varde.interactions, varde.robots; varde.raw, varde.sales, varde.catalogue_rows.
+-- Source: varde.messages, varde.interactions, varde.robots; varde.raw, varde.sales,
+--   varde.catalogue_rows, varde.clocks.
 -- Reasons: `robot`, `no_consent` (these two are no faults of the shop's), `no_customer` (neither id), `id_too_long` (an id
 --   over 256 bytes), `no_order_id` (a return that does not say of what), `products_missing` (a purchase without the
 --   text), `products_malformed` (the text is no JSON array, for one because it was cut), `no_item` (none of these, and
 --   no product with a usable id). Signal 3 is a return.
 --   Rows of the store's sales (4) and of its catalogue (5), and raw messages that could not be read (6), have the reasons
 --   of sales, catalogue_rows and raw.
+--   Times have the reasons of clocks, beside any other: of these, `future_time` and `no_loaded_at` count all the same.
+--   Signal 7 is a call that may link ids.
 WITH
   with_items AS (
     SELECT DISTINCT signal, message_id
@@ -52,3 +56,7 @@ FROM varde.raw
 WHERE fault IS NOT NULL
   AND (received_at IS NULL OR received_at BETWEEN @window_start AND @as_of)
 GROUP BY fault
+UNION ALL
+SELECT signal, reason, COUNT(*) AS messages
+FROM varde.clocks
+GROUP BY signal, reason

@@ -241,12 +241,13 @@ SELECT
   previous_id,
   -- The name that Segment gives the event's table (varde.ecommerce.table_name).
   TRIM(REGEXP_REPLACE(LOWER(COALESCE(event, '')), r'[^0-9a-z]+', '_'), '_') AS event,
-  GREATEST(
-    LEAST(
+  -- As said: what reads it takes the receipt for a later time. Within what a TIMESTAMP can be.
+  LEAST(
+    GREATEST(
       COALESCE(happened, IF(said IS NOT NULL AND sent IS NOT NULL, said - sent + original, original), said, published),
-      COALESCE(said, published)
+      -62135596800000
     ),
-    -62135596800000
+    253402300799999
   ) AS timestamp,
   COALESCE(said, published) AS received_at,
   GREATEST(COALESCE(said, published), published) AS loaded_at,

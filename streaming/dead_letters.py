@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from apache_beam.io.gcp.pubsub import PubsubMessage
+from typing import Protocol
 
-from varde.events import Rejected
+from apache_beam.io.gcp.pubsub import PubsubMessage
 
 DEAD = "dead"
 """The tag of such outputs."""
@@ -12,7 +12,26 @@ DEAD_LETTER_BYTES = 256 * 1024
 """Most of a bad message that goes to the dead-letter topic; its attribute `bytes` tells the true size."""
 
 
-def dead_letter(why: Rejected, data: bytes, published: int) -> PubsubMessage:
+class Why(Protocol):
+    """Why something was not taken, as events.Rejected and feed.Refused say it."""
+
+    @property
+    def stage(self) -> str:
+        """The step that found out."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """A key of varde.reasons."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """The field at fault, for one."""
+        ...
+
+
+def dead_letter(why: Why, data: bytes, published: int) -> PubsubMessage:
     """The original bytes, and as attributes at which stage and why it stopped.
 
     Args:

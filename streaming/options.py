@@ -14,7 +14,13 @@ from varde.settings import PREFIX, SECRET, Settings, SettingsError, from_env
 LOCAL_RUNNER = "BundleBasedDirectRunner"
 """Beam's local streaming runner, by name: its DirectRunner switch picks other engines on other machines."""
 
-_SERVER_ONLY = {"host", "port", "min_customers", "deadline_ms", "topic", "admin_key"}
+_SERVER_ONLY = {"cart_hours", "config", "host", "port", "min_customers", "deadline_ms", "topic", "admin_key"}
+
+
+_CATALOGUE = (
+    "Subscription with changes of items, from ERP or PIM and never from browsers (docs/catalogue.md): "
+    "projects/P/subscriptions/S. Default: none."
+)
 
 
 class StreamOptions(PipelineOptions):
@@ -31,6 +37,7 @@ class StreamOptions(PipelineOptions):
             help="Topic for messages that cannot be read: projects/P/topics/T. Default: none; they are "
             "counted by reason, and their bytes are gone.",
         )
+        stream.add_argument("--catalogue_subscription", help=_CATALOGUE)
         stream.add_argument(
             "--seeds",
             help="Files from `varde seeds`, whose counts Redis holds: begin with their histories. A path, gs:// too, "
@@ -77,6 +84,7 @@ class StreamParameters:
     lanes: int = 1
     batch_updates: int = 2000
     seeds: str | None = None
+    catalogue_subscription: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.freshness_seconds <= 3600:  # Beam's trigger takes no fractions
@@ -87,10 +95,16 @@ class StreamParameters:
             _refuse("batch_updates", "must be between 1 and 5000")
         if not self.run_id.isalnum() or len(self.run_id) > 40:
             _refuse("run_id", "must be 1 to 40 letters and digits")
-        for name, kind in (("input_subscription", "subscriptions"), ("dead_letter_topic", "topics")):
+        for name, kind in (
+            ("input_subscription", "subscriptions"),
+            ("catalogue_subscription", "subscriptions"),
+            ("dead_letter_topic", "topics"),
+        ):
             path = getattr(self, name)
-            if path is not None and (len(path.split("/")) != 4 or path.split("/")[::2] != ["projects", kind]):
-                _refuse(name, f"must look like projects/PROJECT/{kind}/NAME, not {path!r}")
+            try:
+                _ = path is None or values.resource(kind)(path)
+            except ValueError as error:
+                _refuse(name, str(error))
 
 
 def _refuse(name: str, why: str) -> None:
@@ -136,4 +150,5 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
         lanes=mine.lanes,
         batch_updates=mine.batch_updates,
         seeds=mine.seeds,
+        catalogue_subscription=mine.catalogue_subscription,
     )

@@ -58,7 +58,7 @@ class ParseMessage(beam.DoFn):
     def process(self, element: PubsubMessage | tuple[bytes, int]) -> Iterator[Any]:
         """One message."""
         if isinstance(element, PubsubMessage):
-            data, published = element.data, _published_ms(element)
+            data, published = element.data, published_ms(element)
         else:
             data, published = element
         events = parse(data, published, self._mapping)
@@ -127,7 +127,8 @@ class ParseMessage(beam.DoFn):
         return keys.customer_key(user_id, anonymous_id, self._secret)
 
 
-def _published_ms(message: PubsubMessage) -> int:
+def published_ms(message: PubsubMessage) -> int:
+    """When the queue took a message, ms."""
     at: Any = message.publish_time
     if at is None:  # no queue leaves it out; a test's source may
         return wall_clock()

@@ -16,6 +16,7 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 from varde.delivery import Pane
 
 from . import seeds
+from .catalogue import ApplyChanges
 from .clock import wall_clock
 from .dead_letters import DEAD
 from .messages import Work
@@ -43,6 +44,7 @@ def build(
     bounded: bool,
     clock: Callable[[], int] = wall_clock,
     past: Any = None,
+    items: Any = None,
 ) -> Outputs:
     """The graph, the same on every runner.
 
@@ -52,6 +54,7 @@ def build(
         bounded: whether the input ends (then sums need no trigger).
         clock: now in ms.
         past: PCollection of lines of varde.seed, whose counts are in Redis already; None for none.
+        items: PCollection of messages of changes of the catalogue, like `messages`; None for none.
     """
     settings, lanes = parameters.settings, parameters.lanes
     parsed = messages | "Parse" >> beam.ParDo(ParseMessage(settings, lanes)).with_outputs(ANONYMOUS, KNOWN, DEAD, TALLY)
@@ -61,10 +64,10 @@ def build(
             past | "ParseSeeds" >> beam.ParDo(ParseSeeds(settings.cap, lanes)).with_outputs(ANONYMOUS, KNOWN, TALLY)
         )
     anonymous, known = _profiles(inputs, parameters, bounded, clock)
-    dead = (parsed[DEAD], anonymous[DEAD], known[DEAD]) | "Dead" >> beam.Flatten()
+    changed = [] if items is None else [_changed(items, parameters)]
     panes = (
         [
-            *(_typed(source[TALLY], tuple[int, Pane]) for source in inputs),
+            *(_typed(source[TALLY], tuple[int, Pane]) for source in (*inputs, *changed)),
             _typed(anonymous[PANE], tuple[int, Pane]),
             _typed(known[PANE], tuple[int, Pane]),
         ]
@@ -80,7 +83,8 @@ def build(
         | "Fix" >> beam.Reshuffle()  # a retry from here on sees the same batches under the same tokens
         | "Apply" >> beam.ParDo(ApplyDeliveries(settings, clock))
     )
-    return Outputs(applied, dead)
+    dead = [source[DEAD] for source in (parsed, anonymous, known, *changed)]
+    return Outputs(applied, dead | "Dead" >> beam.Flatten())
 
 
 def _profiles(
@@ -103,6 +107,12 @@ def _profiles(
     return anonymous, known
 
 
+def _changed(items: Any, parameters: StreamParameters) -> Any:
+    """The catalogue's own step."""
+    step = ApplyChanges(parameters.settings, parameters.lanes)
+    return items | "Catalogue" >> beam.ParDo(step).with_outputs(DEAD, TALLY)
+
+
 def _typed(collection: Any, hint: Any) -> Any:
     """Name the element type of a tagged output: it decides the coder, and a state key needs a deterministic one."""
     collection.element_type = convert_to_beam_type(hint)
@@ -110,7 +120,7 @@ def _typed(collection: Any, hint: Any) -> Any:
 
 
 def from_pubsub(pipeline: beam.Pipeline, parameters: StreamParameters) -> Outputs:
-    """The live stream: Segment's subscription in, dead letters out.
+    """The live stream: Segment's subscription and the catalogue's in, dead letters out.
 
     Segment sets no attributes, so neither `id_label` nor `timestamp_attribute` can be used (docs/events.md).
     """
@@ -118,7 +128,12 @@ def from_pubsub(pipeline: beam.Pipeline, parameters: StreamParameters) -> Output
         subscription=parameters.input_subscription, with_attributes=True
     ).with_output_types(PubsubMessage)
     past = seeds.read(pipeline, parameters.seeds) if parameters.seeds else None
-    outputs = build(messages, parameters, bounded=False, past=past)
+    items = None
+    if parameters.catalogue_subscription:
+        items = pipeline | "ReadCatalogue" >> ReadFromPubSub(
+            subscription=parameters.catalogue_subscription, with_attributes=True
+        ).with_output_types(PubsubMessage)
+    outputs = build(messages, parameters, bounded=False, past=past, items=items)
     if parameters.dead_letter_topic:
         _ = outputs.dead | "DeadLetters" >> WriteToPubSub(parameters.dead_letter_topic, with_attributes=True)
     return outputs

@@ -17,7 +17,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import Timestamp
 
 from varde import profile, transitions
-from varde.delivery import Leave, Recent
+from varde.delivery import Leave
 from varde.history import DAY_MS, Signal
 from varde.profile import EMPTY, Profile
 from varde.progress import ANONYMOUS_WORK_DONE, KNOWN_WORK, KNOWN_WORK_DONE
@@ -29,6 +29,8 @@ from .messages import ERASURE, HANDOVER, INTERACTION, LINK, RETURN, SEED, WITHDR
 from .sums import Sums
 
 HANDED = "handed"
+_TAKEN = frozenset({"counted", "refreshed"})
+"""Outcomes of what a profile takes in; what leaves it unchanged is no news to the latest items either."""
 
 
 class _Profiles(beam.DoFn):
@@ -42,7 +44,7 @@ class _Profiles(beam.DoFn):
         self._bounds = settings.flood_bounds
         self._bounded = bounded
         self._clock = clock
-        self._sums = Sums(lanes, settings.half_life_days, settings.recent_items)
+        self._sums = Sums(lanes, settings)
 
     def start_bundle(self) -> None:
         """A bundle that is tried again sums again from nothing."""
@@ -86,14 +88,17 @@ class _Profiles(beam.DoFn):
             return self._interact(key, before, work, now)
         if work[0] == RETURN:
             _, order, items, at = work
-            step = transitions.join(before, transitions.take_back(order, tuple(items), at), self._limits, now)
-            outcome = "returned" if step.outcome in ("counted", "refreshed") else step.outcome
+            past = transitions.take_back(order, tuple(items), at)
+            step = transitions.join(before, past, self._limits, now)
+            if step.outcome in _TAKEN:
+                self._sums.remember(key, past)
+            outcome = "returned" if step.outcome in _TAKEN else step.outcome
             self._sums.record(key, step._replace(outcome=outcome))
             return step.profile
         assert work[0] == WITHDRAWAL
         step = transitions.withdraw(before, work[1], self._limits, now)
         self._sums.record(key, step)
-        self._sums.remember(key, Recent(key, {}, work[1], Leave.NOTHING))
+        self._sums.forget(key, work[1], Leave.NOTHING)
         return step.profile
 
     def _interact(self, key: str, before: Profile, work: Work, now: int) -> Profile:
@@ -104,7 +109,8 @@ class _Profiles(beam.DoFn):
         self._sums.publish(key, published)
         if step.outcome == "flooded":
             self._sums.flooded(key, Signal(signal).name.lower(), items, at, published)
-        elif step.outcome in ("counted", "refreshed"):
+        elif step.outcome in _TAKEN:
+            self._sums.remember(key, past)
             self._sums.meet(key, signal, items, at)
         return step.profile
 
@@ -166,7 +172,7 @@ class AnonymousProfiles(_Profiles):
             self._sums.record(key, step)
         if step.handed_over:
             # The anonymous visitor is a known customer from here on; recents move with the history.
-            self._sums.remember(key, Recent(key, {}, erased_at=now))
+            self._sums.forget(key, now)
         return step
 
 
@@ -193,7 +199,7 @@ class KnownProfiles(_Profiles):
             step = transitions.erase(before, work[1], self._limits, now)
             self._sums.record(key, step)
             after = step.profile
-            self._sums.remember(key, Recent(key, {}, after.erased_at, Leave.TOMBSTONE))
+            self._sums.forget(key, after.erased_at, Leave.TOMBSTONE)
         elif work[0] == SEED:
             step = transitions.seed(before, profile.decode(work[1]), self._limits, now)
             self._sums.record(key, step)
@@ -218,7 +224,6 @@ class KnownProfiles(_Profiles):
         step = transitions.join(before, past, self._limits, now, floor=day)
         self._sums.record(key, step._replace(outcome="merged"))
         kept = past.since(profile.window_start(before, self._limits, now))
-        latest = sorted(kept.view.items(), key=lambda entry: -entry[1])[: self._settings.recent_items]
-        if latest:
-            self._sums.remember(key, Recent(key, dict(latest)))
+        if kept:
+            self._sums.remember(key, kept)
         return step.profile

@@ -9,10 +9,10 @@ import orjson
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
-from varde.delivery import Pane, Recent, popularity
+from varde.delivery import Leave, Pane, Recent, popularity, recent
 from varde.events import Rejected
-from varde.history import Signal
-from varde.transitions import Step
+from varde.settings import Settings
+from varde.transitions import Past, Step
 
 from .dead_letters import DEAD, dead_letter
 from .messages import lane
@@ -26,10 +26,10 @@ _FLUSH = 50_000
 class Sums:
     """Panes under construction. One for each DoFn instance: a bundle is one thread's."""
 
-    def __init__(self, lanes: int, half_life_days: float, recent_items: int) -> None:
+    def __init__(self, lanes: int, settings: Settings) -> None:
         self._lanes = lanes
-        self._half_life_days = half_life_days
-        self._recent_items = recent_items
+        self._half_life_days = settings.half_life_days
+        self._kept = settings.latest_kept
         self.clear()
 
     def clear(self) -> None:
@@ -68,9 +68,13 @@ class Sums:
             stats[name] = stats.get(name, 0) + len(row.partners)
             self._updates += len(row.partners)
 
-    def remember(self, key: str, recent: Recent) -> None:
-        """Merge latest items."""
-        self._pane(key).remember(recent)
+    def remember(self, key: str, past: Past) -> None:
+        """Latest items of a customer: what a past adds to them."""
+        self._pane(key).remember(recent(key, *past, self._kept))
+
+    def forget(self, key: str, erased_at: int, leave: Leave = Leave.MARK) -> None:
+        """The latest items of a customer go, as far as they are not newer."""
+        self._pane(key).remember(Recent(key, {}, erased_at, leave))
 
     def publish(self, key: str, published: int) -> None:
         """Note when an interaction was published, ms, for freshness."""
@@ -79,11 +83,8 @@ class Sums:
         times[bucket] = times.get(bucket, 0) + 1
 
     def meet(self, key: str, signal: int, items: tuple[str, ...], at: int) -> None:
-        """A customer met items: they become more popular, and views her latest items."""
-        pane = self._pane(key)
-        pane.meet(signal, items, popularity(at, self._half_life_days))
-        if signal == Signal.VIEW:
-            pane.remember(Recent(key, dict.fromkeys(items[-self._recent_items :], at)))
+        """A customer met items: they become more popular."""
+        self._pane(key).meet(signal, items, popularity(at, self._half_life_days))
 
     def flooded(self, key: str, signal: str, items: Iterable[str], at: int, published: int) -> None:
         """A sample of what a flooding customer sent: the first of a bundle, by key and as it was understood."""

@@ -1,4 +1,4 @@
-"""The warehouse as the nightly job sees it; adapters: DuckDB here, BigQuery with its own issue."""
+"""The warehouse as the nightly job sees it; adapters: DuckDB (duckdb_file) and BigQuery (bigquery)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ Parameters = Mapping[str, Parameter]
 
 
 class WarehouseError(OSError):
-    """The warehouse cannot be opened; the message is one line and says why."""
+    """The warehouse cannot be opened or refuses what is asked; the message is one line and says why."""
+
+
+class UnavailableError(WarehouseError):
+    """The warehouse is in use, does not answer or has failed by its own fault: the same may succeed later."""
+
+
+class MissingError(WarehouseError):
+    """A table, a dataset or a project that is not there."""
 
 
 class Warehouse(Protocol):

@@ -14,13 +14,14 @@ from typing import Self
 
 import orjson
 import pyarrow as pa
-from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from sqlglot import exp
 
 from . import Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source
 from .bigquery_jobs import Jobs, told
-from .bigquery_options import OWN, Options, Places
+from .bigquery_options import Options, Places
+from .bigquery_tables import Tables
+from .ddl import OWN
 from .segment import EventTables, event_tables
 
 
@@ -48,9 +49,10 @@ class BigQueryWarehouse:
     ) -> None:
         self._client = client
         self._places = places
-        self._tables = event_tables() if tables is None else tables
+        self._events = event_tables() if tables is None else tables
         self._options = options or Options()
         self._retry = self._options.retry
+        self._tables = Tables(client, places, self._retry)
         self._location = self._common_location()
         self._jobs = Jobs(client, self._location, run, self._retry, self._options.pause)
 
@@ -90,17 +92,16 @@ class BigQueryWarehouse:
             WarehouseError: BigQuery refused it or does not answer.
         """
         sql, given = self._prepare(name, parameters)
+        table = f"{OWN}.{name}"
         config = self._config(name, given)
-        config.destination = self._reference(f"{OWN}.{name}")
+        config.destination = self._tables.reference(table)
         config.create_disposition = bigquery.CreateDisposition.CREATE_IF_NEEDED
         config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
-        declared = ddl.tables().get(name)
-        if declared and declared.clustered:
-            config.clustering_fields = list(declared.clustered)
-        with told(f"query {name} into {OWN}.{name}"):
+        bigquery_values.lay_out(config, ddl.declared(table))
+        with told(f"query {name} into {table}"):
+            self._tables.cluster(table)
             rows = self._run(name, sql, config).result(retry=self._retry, job_retry=None)
-            if declared:
-                self._describe(declared)
+            self._tables.describe(table)
             return int(rows.total_rows or 0)
 
     def dry_run(self, name: str, parameters: Parameters) -> int:
@@ -109,7 +110,8 @@ class BigQueryWarehouse:
         Raises:
             KeyError: a parameter is missing.
             LookupError: no such query.
-            WarehouseError: it could not run; for one because the step that makes a table of ours has not.
+            MissingError: a table is not there, for one because the step that makes it has not run.
+            WarehouseError: BigQuery refused it or does not answer.
         """
         sql, given = self._prepare(name, parameters)
         config = bigquery.QueryJobConfig(
@@ -126,7 +128,7 @@ class BigQueryWarehouse:
             WarehouseError: no such table, or BigQuery does not answer.
         """
         with told(f"read {table}"):
-            found = self._client.get_table(self._reference(table), retry=self._retry)
+            found = self._client.get_table(self._tables.reference(table), retry=self._retry)
             chosen = None if columns is None else [column for column in found.schema if column.name in columns]
             rows = self._client.list_rows(found, chosen, retry=self._retry)
             read = rows.to_arrow(create_bqstorage_client=self._options.storage)
@@ -139,7 +141,7 @@ class BigQueryWarehouse:
             WarehouseError: a column has a type that is not loaded, or BigQuery refused it.
         """
         with told(f"load {table}"):
-            schema = self._made_room(table, rows.schema)
+            schema = self._tables.made_room(table, rows.schema)
             if not rows.num_rows:
                 return 0
             self._load(table, schema, rows, bigquery.WriteDisposition.WRITE_APPEND)
@@ -148,17 +150,21 @@ class BigQueryWarehouse:
     def replace(self, table: str, rows: pa.Table) -> int:
         """See Warehouse.replace. One job that leaves the table as it was when it fails.
 
+        A table of ours is clustered, partitioned and described anew, as it is declared.
+
         Raises:
             WarehouseError: a column has a type that is not loaded, or BigQuery refused it.
         """
         with told(f"replace {table}"):
             schema = [bigquery_values.column(column) for column in rows.schema]
+            self._tables.cluster(table)
             if rows.num_rows:
                 self._load(table, schema, rows, bigquery.WriteDisposition.WRITE_TRUNCATE)
             else:  # nothing says what a load job does with a file without rows
-                sql = bigquery_values.definition(self._reference(table), schema)
+                sql = bigquery_values.definition(self._tables.reference(table), schema, ddl.declared(table))
                 config = bigquery.QueryJobConfig(labels=self._labels("replace"))
                 self._run("replace", sql, config)
+            self._tables.describe(table)
         return int(rows.num_rows)
 
     def drop(self, table: str) -> None:
@@ -168,7 +174,7 @@ class BigQueryWarehouse:
             WarehouseError: BigQuery refused it or does not answer.
         """
         with told(f"drop {table}"):
-            self._client.delete_table(self._reference(table), retry=self._retry, not_found_ok=True)
+            self._client.delete_table(self._tables.reference(table), retry=self._retry, not_found_ok=True)
 
     def columns(self, table: str) -> frozenset[str]:
         """See Warehouse.columns.
@@ -179,7 +185,7 @@ class BigQueryWarehouse:
         if table.startswith(f"{source.STORE}.") and self._places.store is None:
             return frozenset()
         with told(f"columns of {table}"):
-            found = self._table(table)
+            found = self._tables.find(table)
         return frozenset(column.name for column in found.schema) if found else frozenset()
 
     def close(self) -> None:
@@ -197,9 +203,8 @@ class BigQueryWarehouse:
         return found[self._places.varde]
 
     def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
-        tree = queries.parse(queries.text(name))
         columns = cache(self.columns)  # each is asked for several times
-        fitted = source.fit(tree, columns, self._tables)
+        fitted = source.fit(queries.tree(name), columns, self._events)
         given = {used: parameters[used] for used in sorted(queries.parameters(fitted))}
         for table in fitted.find_all(exp.Table):
             if table.db:
@@ -235,11 +240,13 @@ class BigQueryWarehouse:
             write_disposition=disposition,
             labels=self._labels("load"),
         )
+        if disposition == bigquery.WriteDisposition.WRITE_TRUNCATE:
+            bigquery_values.lay_out(config, ddl.declared(table))
 
         def begin(job_id: str) -> bigquery.LoadJob:
             return self._client.load_table_from_file(
                 io.BytesIO(data),
-                self._reference(table),
+                self._tables.reference(table),
                 size=len(data),
                 job_id=job_id,
                 location=self._location,
@@ -247,45 +254,6 @@ class BigQueryWarehouse:
             )
 
         self._jobs.finish("load", f"{table} {disposition} ".encode() + data, begin)
-
-    def _describe(self, declared: ddl.Declared) -> None:
-        """Say again what the columns mean: a query that replaces a table takes their descriptions away."""
-        found = self._client.get_table(self._reference(f"{OWN}.{declared.name}"), retry=self._retry)
-        found.description = declared.description
-        told_of = {name: description for name, (_, description) in declared.columns.items()}
-        found.schema = [
-            bigquery.SchemaField(c.name, c.field_type, c.mode, description=told_of.get(c.name, ""))
-            for c in found.schema
-        ]
-        self._client.update_table(found, ["schema", "description"], retry=self._retry)
-
-    def _reference(self, table: str) -> bigquery.TableReference:
-        dataset, _, name = table.partition(".")
-        project, found = self._places.of(dataset)
-        return bigquery.DatasetReference(project, found).table(name)
-
-    def _table(self, table: str) -> bigquery.Table | None:
-        try:
-            return self._client.get_table(self._reference(table), retry=self._retry)
-        except NotFound:
-            return None
-
-    def _create(self, table: str, schema: list[bigquery.SchemaField]) -> bigquery.Table:
-        """The table, made if it is not there; Segment's partitioned by the time of loading, as Segment makes them."""
-        new = bigquery.Table(self._reference(table), schema=schema)
-        if table.partition(".")[0] == source.DATASET:
-            new.time_partitioning = bigquery.TimePartitioning(type_=bigquery.TimePartitioningType.DAY)
-        return self._client.create_table(new, exists_ok=True, retry=self._retry)
-
-    def _made_room(self, table: str, wanted: pa.Schema) -> list[bigquery.SchemaField]:
-        """The columns of a table that has at least the wanted ones."""
-        fields = [bigquery_values.column(column) for column in wanted]
-        found = self._table(table) or self._create(table, fields)
-        there = {column.name for column in found.schema}
-        if new := [column for column in fields if column.name not in there]:
-            found.schema = [*found.schema, *new]
-            found = self._client.update_table(found, ["schema"], retry=self._retry)
-        return list(found.schema)
 
 
 def _parameters(given: Mapping[str, Parameter]) -> list[bigquery_values.QueryParameter]:

@@ -14,10 +14,10 @@ from typing import TypeVar, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, GoogleAPIError, NotFound, RetryError
 from google.api_core.retry import Retry, if_exception_type
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import bigquery
 
-from . import WarehouseError
+from . import MissingError, UnavailableError, WarehouseError
 
 Job = TypeVar("Job", bigquery.QueryJob, bigquery.LoadJob)
 
@@ -32,6 +32,12 @@ AGAIN = frozenset(
     }
 )
 """Reasons for which a job that has failed is started again, under a further id."""
+
+LATER = AGAIN | {"quotaExceeded", "stopped", "tableUnavailable", "timeout"}
+"""Reasons that say nothing against the call: it may succeed when the job is run again."""
+
+LATER_CODES = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP codes that say the same."""
 
 TRIES = 3
 """Jobs started for one call, at most."""
@@ -123,20 +129,33 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def told(doing: str) -> Iterator[None]:
-    """Every failure of a request inside becomes a WarehouseError that begins with what was being done."""
+    """Every failure of a request inside becomes a WarehouseError of its kind that begins with what was being done."""
     try:
         yield
     except WarehouseError as error:
-        raise WarehouseError(f"{doing}: {error}") from error
+        raise type(error)(f"{doing}: {error}") from error
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        raise WarehouseError(f"{doing}: {line(error)}") from error
+        raise kind(error)(f"{doing}: {line(error)}") from error
+
+
+def kind(error: BaseException) -> type[WarehouseError]:
+    """Whether what failed may succeed later, is missing, or neither."""
+    error = _cause(error)
+    if isinstance(error, NotFound):
+        return MissingError
+    if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
+        return UnavailableError if error.retryable else WarehouseError
+    if isinstance(error, GoogleAPICallError):
+        why = reason(error)  # the client gives a failed job the code 500 when it does not know the reason
+        later = why in LATER or (why not in ADVICE and error.code in LATER_CODES)
+        return UnavailableError if later else WarehouseError
+    return UnavailableError  # no answer at all
 
 
 def line(error: BaseException) -> str:
     """What went wrong and what to do, in one line."""
-    if isinstance(error, RetryError) and error.cause is not None:
-        error = error.cause
-    if isinstance(error, GoogleAuthError):
+    error = _cause(error)
+    if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
         return f"{_short(str(error))}; log in with `gcloud auth application-default login`, or name a key"
     if isinstance(error, GoogleAPICallError):
         errors = error.errors or [{}]
@@ -145,6 +164,11 @@ def line(error: BaseException) -> str:
         advice = ADVICE.get(reason(error))
         return f"{text}; {advice}" if advice else text
     return f"{_short(str(error))}; BigQuery does not answer: run again later"
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was repeated until time was up."""
+    return error.cause if isinstance(error, RetryError) and error.cause is not None else error
 
 
 def _short(text: str) -> str:

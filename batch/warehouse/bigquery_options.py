@@ -12,10 +12,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from . import WarehouseError, source
-from .bigquery_jobs import line
-
-OWN = "varde"
-"""The logical name of our dataset; Segment's is `source.DATASET`."""
+from .bigquery_jobs import kind, line
+from .ddl import OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +77,4 @@ def connect(project: str) -> bigquery.Client:
     try:
         return bigquery.Client(project=project)
     except GoogleAuthError as error:
-        raise WarehouseError(line(error)) from error
+        raise kind(error)(line(error)) from error

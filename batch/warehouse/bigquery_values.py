@@ -10,7 +10,10 @@ from google.cloud import bigquery
 from pyarrow import parquet
 from sqlglot import exp
 
+from varde.history import DAY_MS
+
 from . import Parameter, WarehouseError
+from .ddl import Declared
 
 _SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 """BigQuery's types, where SQL names them differently from the API."""
@@ -89,11 +92,54 @@ def file(schema: Sequence[bigquery.SchemaField], rows: pa.Table) -> bytes:
     return out.getvalue()
 
 
-def definition(table: bigquery.TableReference, schema: Sequence[bigquery.SchemaField]) -> str:
-    """The statement that replaces a table by one without rows."""
+def definition(
+    table: bigquery.TableReference, schema: Sequence[bigquery.SchemaField], declared: Declared | None = None
+) -> str:
+    """The statement that replaces a table by one without rows, partitioned and clustered as it is declared."""
     name = exp.table_(table.table_id, table.dataset_id, table.project, quoted=True)
-    columns = ", ".join(
-        f"{exp.to_identifier(field.name, quoted=True).sql('bigquery')} {_SQL.get(field.field_type, field.field_type)}"
-        for field in schema
+    columns = ", ".join(f"{_quoted(field.name)} {_SQL.get(field.field_type, field.field_type)}" for field in schema)
+    statement = f"CREATE OR REPLACE TABLE {name.sql('bigquery')} ({columns})"
+    if declared and declared.partitioned:
+        statement += f" PARTITION BY DATE({_quoted(declared.partitioned)})"
+    if declared and declared.clustered:
+        statement += f" CLUSTER BY {', '.join(map(_quoted, declared.clustered))}"
+    if declared and declared.partitioned:
+        statement += f" OPTIONS (partition_expiration_days = {declared.days})"
+    return statement
+
+
+def partitions(declared: Declared | None) -> bigquery.TimePartitioning | None:
+    """The partitions of a table as it is declared."""
+    if declared is None or not declared.partitioned:
+        return None
+    return bigquery.TimePartitioning(
+        type_=bigquery.TimePartitioningType.DAY, field=declared.partitioned, expiration_ms=declared.days * DAY_MS
     )
-    return f"CREATE OR REPLACE TABLE {name.sql('bigquery')} ({columns})"
+
+
+def clusters(declared: Declared | None) -> list[str] | None:
+    """The columns that a table is clustered by as it is declared."""
+    return list(declared.clustered) if declared and declared.clustered else None
+
+
+def lay_out(config: bigquery.QueryJobConfig | bigquery.LoadJobConfig, declared: Declared | None) -> None:
+    """Tell a job that replaces a table how its rows are partitioned and clustered, where that is declared."""
+    if (columns := clusters(declared)) is not None:
+        config.clustering_fields = columns
+    if (days := partitions(declared)) is not None:
+        config.time_partitioning = days
+
+
+def described(schema: Sequence[bigquery.SchemaField], declared: Declared | None) -> list[bigquery.SchemaField]:
+    """The columns with their declared descriptions; one that is not declared keeps its own."""
+    told_of = {} if declared is None else {name: text for name, (_, text) in declared.columns.items()}
+    return [
+        bigquery.SchemaField.from_api_repr(
+            column.to_api_repr() | ({"description": told_of[column.name]} if column.name in told_of else {})
+        )
+        for column in schema
+    ]
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql("bigquery")

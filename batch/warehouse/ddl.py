@@ -7,28 +7,46 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
 from .queries import PACKAGE
 
 OWN = "varde"
+"""The logical name of our dataset."""
+
+ARROW: Mapping[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "INT64": pa.int64(),
+    "FLOAT64": pa.float64(),
+    "BOOL": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+"""BigQuery's types of our columns, as SQL names them -> their types in memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declared:
     """A table.
 
-    columns: name -> (BigQuery's type, description). clustered: columns that rows are kept together by. days: after
-    which a partition is dropped; 0 for a table without partitions.
+    columns: name -> (BigQuery's type, description). clustered: columns that rows are kept together by. partitioned:
+    the column of time whose day (UTC) a partition holds; empty for a table without. days: after which a partition is
+    dropped; 0 for a table without.
     """
 
     name: str
     description: str
     columns: Mapping[str, tuple[str, str]]
     clustered: tuple[str, ...]
+    partitioned: str
     days: int
     statement: exp.Create
+
+    @property
+    def types(self) -> Mapping[str, pa.DataType]:
+        """Name -> type in memory."""
+        return {name: ARROW[type_] for name, (type_, _) in self.columns.items()}
 
 
 @cache
@@ -44,11 +62,17 @@ def tables() -> Mapping[str, Declared]:
         for file in files
         if file.name.endswith(".sql")
     }
-    for name, declared in found.items():
-        if declared.name != name:
-            msg = f"sql/ddl/{name}.sql declares {declared.name}"
+    for name, one in found.items():
+        if one.name != name:
+            msg = f"sql/ddl/{name}.sql declares {one.name}"
             raise ValueError(msg)
     return found
+
+
+def declared(table: str) -> Declared | None:
+    """The declaration of a table named `dataset.table`, if there is one."""
+    dataset, _, name = table.partition(".")
+    return tables().get(name) if dataset == OWN else None
 
 
 def read(sql: str) -> Declared:
@@ -70,11 +94,14 @@ def read(sql: str) -> Declared:
     }
     properties = tree.args.get("properties") or exp.Properties()
     cluster = properties.find(exp.ClusterProperty)
+    partition = properties.find(exp.PartitionedByProperty)
+    day = partition.find(exp.Column) if partition else None
     return Declared(
         table.name,
         _option(properties, "description"),
         columns,
         tuple(column.name for column in cluster.expressions) if cluster else (),
+        day.name if day else "",
         int(_option(properties, "partition_expiration_days") or 0),
         tree,
     )
@@ -90,23 +117,23 @@ def _option(node: exp.Expr, name: str) -> str:
 def for_bigquery(project: str, dataset: str) -> str:
     """The script that makes all tables which are not there."""
     statements = []
-    for declared in tables().values():
-        tree = declared.statement.copy()
+    for found in tables().values():
+        tree = found.statement.copy()
         table = tree.find(exp.Table)
         assert table is not None
         table.set("catalog", exp.to_identifier(project, quoted=True))
         table.set("db", exp.to_identifier(dataset, quoted=True))
-        statements.append(tree.sql("bigquery"))
+        statements.append(tree.sql("bigquery", comments=False))
     return ";\n".join(statements)
 
 
 def for_duckdb() -> list[str]:
     """Statements that make all tables which are not there: names and types, all that DuckDB has of them."""
     statements = []
-    for declared in tables().values():
-        tree = declared.statement.copy()
+    for found in tables().values():
+        tree = found.statement.copy()
         tree.set("properties", None)
         for column in tree.this.expressions:
             column.set("constraints", [])
-        statements.append(tree.sql("duckdb"))
+        statements.append(tree.sql("duckdb", comments=False))
     return statements

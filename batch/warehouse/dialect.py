@@ -10,6 +10,8 @@ from collections.abc import Callable
 from sqlglot import ErrorLevel, exp
 
 PARTITION_TIME = "_PARTITIONTIME"
+LACKING = "lacking"
+"""Note at a column of PARTITION_TIME: columns that its table does not have."""
 
 
 def to_duckdb(tree: exp.Expr) -> str:
@@ -29,12 +31,18 @@ def to_duckdb(tree: exp.Expr) -> str:
 
 
 def partition_time(node: exp.Expr) -> exp.Expr:
-    """`t._PARTITIONTIME`: the day of loading, by which Segment's tables are partitioned; of publishing for raw ones."""
+    """`t._PARTITIONTIME`: the day of loading, by which Segment's tables are partitioned; of publishing for raw ones.
+
+    A row that does not say when it was loaded is taken by the day of its receipt. `source.fit` notes (LACKING) which of
+    the two columns a table lacks.
+    """
     if isinstance(node, exp.Column) and node.name.upper() == PARTITION_TIME:
         select = node.find_ancestor(exp.Select)
         beside = {column.name for column in select.find_all(exp.Column)} if select else set()
-        loaded = "publish_time" if "publish_time" in beside else "loaded_at"
-        return exp.TimestampTrunc(this=exp.column(loaded, table=node.table or None), unit=exp.var("DAY"))
+        names = ("publish_time",) if "publish_time" in beside else ("loaded_at", "received_at")
+        there = [exp.column(n, table=node.table or None) for n in names if n not in node.meta.get(LACKING, ())]
+        moment = exp.func("COALESCE", *there) if there else exp.cast(exp.null(), "timestamptz")
+        return exp.TimestampTrunc(this=moment, unit=exp.var("DAY"))
     return node
 
 

@@ -78,7 +78,22 @@ RAW_COLUMNS: Mapping[str, pa.DataType] = {
 STORE_TABLES: Mapping[str, Mapping[str, pa.DataType]] = {
     "sales": dict.fromkeys(("customer_id", "item", "time", "order_id"), pa.string()),
     "catalogue": dict.fromkeys(
-        ("item", "parent", "title", "url", "image", "price", "currency", "stock", "categories", "hidden", "updated"),
+        (
+            "item",
+            "parent",
+            "title",
+            "url",
+            "image",
+            "price",
+            "currency",
+            "stock",
+            "categories",
+            "brand",
+            "texts",
+            "prices",
+            "hidden",
+            "updated",
+        ),
         pa.string(),
     ),
 }

@@ -19,7 +19,7 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from .dialect import PARTITION_TIME
+from .dialect import LACKING, PARTITION_TIME
 from .segment import CALL_TABLES, CONSENT, CONSENT_GIVEN, RAW, STORE_TABLES, VIRTUAL, EventTables, columns_of
 
 DATASET = "segment"
@@ -114,9 +114,11 @@ def _branch(select: exp.Select, name: str, present: frozenset[str], tables: Even
     alias = table.alias_or_name
     table.set("this", exp.to_identifier(name, quoted=True))
     for column in list(branch.find_all(exp.Column)):
-        if column.table != alias or column.name == PARTITION_TIME:
+        if column.table != alias:
             continue
-        if column.name == CONSENT_GIVEN:
+        if column.name == PARTITION_TIME:
+            column.meta[LACKING] = declared.keys() - present
+        elif column.name == CONSENT_GIVEN:
             _replace(column, consent_given(alias, present, tables))
         elif column.name not in present:
             _null(column, declared)

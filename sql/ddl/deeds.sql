@@ -1,3 +1,5 @@
+-- Grain: one row a customer, signal, item and order: when the customer did it last. Signal 3 is a return.
+-- Source: sql/deeds.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.deeds (
   customer STRING OPTIONS (description = '`u:` and a userId, or `a:` and an anonymousId.'),
   signal INT64 OPTIONS (description = '0 view, 1 cart, 2 purchase, 3 a return.'),

@@ -1,3 +1,5 @@
+-- Grain: one row a run and comparison: a relation's pairs, or a universe's supports.
+-- Source: batch/outputs.py, from batch/drift.py; added to.
 CREATE TABLE IF NOT EXISTS varde.drift (
   run_id STRING OPTIONS (description = 'The run; one start of the job.'),
   started TIMESTAMP OPTIONS (description = 'When the run began.'),

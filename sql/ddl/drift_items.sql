@@ -1,3 +1,5 @@
+-- Grain: one row a run, comparison and difference: the largest ones.
+-- Source: batch/outputs.py, from batch/drift.py; added to.
 CREATE TABLE IF NOT EXISTS varde.drift_items (
   run_id STRING OPTIONS (description = 'The run; one start of the job.'),
   started TIMESTAMP OPTIONS (description = 'When the run began.'),

@@ -1,3 +1,5 @@
+-- Grain: one row a customer, signal and item: the time of the last interaction (varde.history.History).
+-- Source: sql/histories.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.histories (
   customer STRING OPTIONS (description = '`u:` and a userId, or `a:` and an anonymousId.'),
   signal INT64 OPTIONS (description = '0 view, 1 cart, 2 purchase.'),

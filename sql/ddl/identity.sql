@@ -1,3 +1,5 @@
+-- Grain: one row an anonymousId that belongs to a user.
+-- Source: sql/identity.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.identity (
   anonymous_id STRING OPTIONS (description = 'Segment\'s anonymousId.'),
   user_id STRING OPTIONS (description = 'The user of the earliest link.'),

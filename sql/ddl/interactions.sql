@@ -1,3 +1,6 @@
+-- Grain: one row a message and item: a customer did `signal` with `item` at `time`; signal 3 took `item` of an
+--   order back, or the whole order, whose item is ''.
+-- Source: sql/interactions.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.interactions (
   signal INT64 OPTIONS (description = '0 view, 1 cart, 2 purchase, 3 a return.'),
   message_id STRING OPTIONS (description = 'Segment\'s messageId; NULL when the message has none.'),

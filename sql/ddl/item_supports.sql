@@ -1,3 +1,5 @@
+-- Grain: one row a universe and item, by name: the number of customers who have the item in that history.
+-- Source: sql/item_supports.sql; replaced at the end of a run that was applied.
 CREATE TABLE IF NOT EXISTS varde.item_supports (
   universe STRING OPTIONS (description = '`view`, `cart`, `purchase`, or `any` of them.'),
   item STRING OPTIONS (description = 'The item; NULL where all customers of the universe are counted.'),

@@ -1,3 +1,6 @@
+-- Grain: one row a message that may carry items: product views, additions to a cart, completed orders, and orders
+--   that were refunded or cancelled.
+-- Source: sql/messages.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.messages (
   signal INT64 OPTIONS (description = '0 view, 1 cart, 2 purchase, 3 a return.'),
   message_id STRING OPTIONS (description = 'Segment\'s messageId; NULL when the message has none.'),

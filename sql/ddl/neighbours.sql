@@ -1,3 +1,5 @@
+-- Grain: one row a relation, item and neighbour that is among the best @top by any ranking.
+-- Source: sql/neighbours.sql; replaced at the end of a run that was applied.
 CREATE TABLE IF NOT EXISTS varde.neighbours (
   relation STRING OPTIONS (description = '`also_viewed`, `also_bought` or `viewed_bought`.'),
   item STRING OPTIONS (description = 'The item that was looked at or bought.'),

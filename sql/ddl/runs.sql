@@ -1,3 +1,5 @@
+-- Grain: one row a start of the job with --apply.
+-- Source: batch/outputs.py; added to, after the other tables of the run.
 CREATE TABLE IF NOT EXISTS varde.runs (
   run_id STRING OPTIONS (description = 'The run; one start of the job.'),
   started TIMESTAMP OPTIONS (description = 'When the run began.'),

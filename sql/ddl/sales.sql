@@ -1,3 +1,6 @@
+-- Grain: one row a row of store.sales inside the window, and one a row that cannot be counted, with the reason
+--   (`fault`).
+-- Source: sql/sales.sql; replaced every night.
 CREATE TABLE IF NOT EXISTS varde.sales (
   user_id STRING OPTIONS (description = 'The customer.'),
   item STRING OPTIONS (description = 'What was bought.'),

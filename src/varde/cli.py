@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "reconcile": Command("varde.batch.main", "command", "batch", "compare the live counts with the warehouse"),
     "seeds": Command("varde.batch.seeds", "command", "batch", "write what a stream with empty state begins with"),
+    "catalogue": Command("varde.batch.catalogue", "command", "batch", "load the shop's items; hide, show, change one"),
     "replay": Command("varde.demo.replay", "command", "demo", "send a file's events to Pub/Sub"),
     "simulate": Command("varde.demo.simulate", "command", "demo", "send the events of simulated shoppers"),
 }

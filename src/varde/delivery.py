@@ -14,8 +14,12 @@ from typing import NamedTuple, TypeVar
 
 from varde import keys
 from varde.counts import Cells, Counts
+from varde.history import NO_HISTORY, History
+from varde.latest import NO_ENTRIES, entries, newest
+from varde.orders import Orders
 
 T = TypeVar("T", int, float)
+E = TypeVar("E", str, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,23 @@ class Leave(IntEnum):
 
 
 class Recent(NamedTuple):
-    """Latest items of one customer (keys.customer_key); what happened up to `erased_at` (ms) is to be dropped."""
+    """Latest items of one customer (keys.customer_key); what happened up to `erased_at` (ms) is to be dropped.
+
+    views, carts: item -> time, ms. orders: entry of latest.entries -> time, ms.
+    """
 
     customer: str
-    items: dict[str, int]
+    views: dict[str, int] = NO_HISTORY
     erased_at: int = -1
     leave: Leave = Leave.MARK
+    carts: dict[str, int] = NO_HISTORY
+    orders: dict[bytes, int] = NO_ENTRIES
+
+
+def recent(customer: str, views: History, carts: History, done: Orders, kept: tuple[int, int, int]) -> Recent:
+    """The latest items in a past, no more than is kept of them (Settings.latest_kept)."""
+    orders = newest(entries(done), kept[2]) if done else NO_ENTRIES
+    return Recent(customer, newest(views, kept[0]), carts=newest(carts, kept[1]), orders=orders)
 
 
 @dataclass(slots=True)
@@ -87,22 +102,39 @@ class Pane:
 
     def remember(self, recent: Recent) -> None:
         """Merge one customer's latest items: the newest time of each, nothing up to an erasure."""
-        known = self.recents.get(recent.customer)
+        customer, views, erased_at, leave, carts, orders = recent
+        known = self.recents.get(customer)
         if known is None:
-            # A copy, which later merges may change in place.
-            self.recents[recent.customer] = recent._replace(items=dict(recent.items))
+            # Copies, which later merges may change in place.
+            self.recents[customer] = Recent(customer, dict(views), erased_at, leave, dict(carts), dict(orders))
             return
-        items, erased_at = known.items, known.erased_at
-        for item, time in recent.items.items():
-            if time > erased_at and time > items.get(item, -1):
-                items[item] = time
-        if recent.erased_at > erased_at:
-            kept = {item: time for item, time in items.items() if time > recent.erased_at}
+        _raise(known.views, views, known.erased_at)
+        if carts:
+            _raise(known.carts, carts, known.erased_at)
+        if orders:
+            _raise(known.orders, orders, known.erased_at)
+        if erased_at > known.erased_at:
             # One that says nothing about an erasure has no say in what it leaves.
-            leave = recent.leave if erased_at < 0 else max(recent.leave, known.leave)
-            self.recents[recent.customer] = Recent(recent.customer, kept, recent.erased_at, leave)
-        elif recent.erased_at >= 0 and recent.leave > known.leave:
-            self.recents[recent.customer] = known._replace(leave=recent.leave)
+            self.recents[customer] = Recent(
+                customer,
+                _after(known.views, erased_at),
+                erased_at,
+                leave if known.erased_at < 0 else max(leave, known.leave),
+                _after(known.carts, erased_at),
+                _after(known.orders, erased_at),
+            )
+        elif erased_at >= 0 and leave > known.leave:
+            self.recents[customer] = known._replace(leave=leave)
+
+
+def _raise(known: dict[E, int], times: dict[E, int], erased_at: int) -> None:
+    for entry, time in times.items():
+        if time > erased_at and time > known.get(entry, -1):
+            known[entry] = time
+
+
+def _after(times: dict[E, int], erased_at: int) -> dict[E, int]:
+    return {entry: time for entry, time in times.items() if time > erased_at}
 
 
 @dataclass(slots=True)

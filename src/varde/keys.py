@@ -31,13 +31,19 @@ def shard_of_number(number: int) -> int:
     return number % SHARDS
 
 
+NUMBERS = f"varde:{VERSION}:{{%d}}:numbers"
+"""`numbers` as a format of the shard, also for personal.lua."""
+ROW = f"varde:{VERSION}:{{%d}}:row:%d:%d"
+"""`row` as a format of shard, relation and number, also for personal.lua."""
+
+
 def _tag(shard: int) -> str:
     return f"varde:{VERSION}:{{{shard}}}"
 
 
 def numbers(shard: int) -> str:
     """Hash: item id -> item number."""
-    return f"{_tag(shard)}:numbers"
+    return NUMBERS % shard
 
 
 def names(shard: int) -> str:
@@ -72,7 +78,16 @@ def supports_day(universe: int, shard: int, day: int) -> str:
 
 def row(relation: int, number: int) -> str:
     """String: the packed serving row (rows.py) of an item."""
-    return f"{_tag(shard_of_number(number))}:row:{relation}:{number}"
+    return ROW % (shard_of_number(number), relation, number)
+
+
+def touched(shard: int) -> str:
+    """Sorted set: RELATION:NUMBER of the rows written last, by the number of the call that did it (put_rows.lua)."""
+    return f"{_tag(shard)}:touched"
+
+
+MOST_TOUCHED = 4096
+"""Rows kept in each shard's `touched`."""
 
 
 def popular(signal: int, shard: int) -> str:
@@ -94,12 +109,13 @@ def stats(shard: int = 0) -> str:
     return f"{_tag(shard)}:stats"
 
 
-def recents(customer: str) -> str:
-    """Sorted set: the customer's latest items by time, ms; the member "" holds the time of an erasure.
+def recents(customer: str, signal: int) -> str:
+    """Sorted set: what the customer did last with this signal (history.Signal), by time, ms.
 
-    `customer` is the key from `customer_key`.
+    Members of views and carts are items, members of purchases entries of `varde.latest`. The member "" of the views
+    holds the time of an erasure, for all three. `customer` is the key from `customer_key`; its sets share a tag.
     """
-    return f"varde:{VERSION}:{{c{customer}}}:recents"
+    return f"varde:{VERSION}:{{c{customer}}}:recents:{signal}"
 
 
 def tombstones(shard: int) -> str:
@@ -120,6 +136,31 @@ def reconciled() -> str:
 def under_way() -> str:
     """Hash: `run` and `step`, how far the nightly rewrite that is under way came."""
     return f"{_tag(0)}:under_way"
+
+
+def lock() -> str:
+    """String: the token of the run of the nightly job that is under way; nobody else may begin one (lock.lua)."""
+    return f"{_tag(0)}:lock"
+
+
+def catalogue(shard: int) -> str:
+    """Hash: item id -> what is known of the item (catalogue.encode); "" -> time of the newest complete load, ms."""
+    return f"{_tag(shard)}:catalogue"
+
+
+def changes() -> str:
+    """Stream: item ids whose catalogue entry has changed, or a mark that any may have."""
+    return f"{_tag(0)}:changes"
+
+
+def followers() -> str:
+    """Hash: server process -> last entry of `changes` that it has applied, and when it said so, ms."""
+    return f"{_tag(0)}:followers"
+
+
+def loads() -> str:
+    """Hash: feed load that has not told its end -> its time, ms."""
+    return f"{_tag(0)}:loads"
 
 
 def customer_key(user_id: str | None, anonymous_id: str | None, secret: bytes = b"") -> str:

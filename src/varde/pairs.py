@@ -75,12 +75,6 @@ class Histories(NamedTuple):
     cart: History = NO_HISTORY
     purchase: History = NO_HISTORY
 
-    def having(self, signal: Signal, history: History) -> Histories:
-        """A copy with one history replaced."""
-        histories = list(self)
-        histories[signal] = history
-        return Histories(*histories)
-
     def since(self, start: int) -> Histories:
         """The part inside the window that begins at `start`; the same object when nothing is outside."""
         view, cart, purchase = since(self.view, start), since(self.cart, start), since(self.purchase, start)

@@ -11,6 +11,7 @@ from varde import values
 from varde.events import Mapping as EventMapping
 from varde.flood import Bounds
 from varde.history import Limits, Signal
+from varde.orders import items_kept
 
 PREFIX = "VARDE_"
 SECRET = frozenset({"id_secret", "admin_key"})
@@ -46,7 +47,7 @@ class Settings:
     )
     rankings: tuple[str, ...] = _setting(
         ("llr", "cosine", "count"),
-        "Rankings that a serving row keeps candidates for; the first is the default.",
+        "Formulas that a serving row keeps candidates for; the first is the default.",
         values.rankings,
     )
     candidates: int = _setting(128, "Candidates kept in a serving row.", values.between(10, 1000))
@@ -54,7 +55,12 @@ class Settings:
         1_000_000, "Most item ids that are counted; what comes later is left out.", values.between(1_000, 50_000_000)
     )
     min_customers: int = _setting(3, "Fewest customers behind a pair that is shown.", values.between(1, 1000))
-    recent_items: int = _setting(20, "Latest viewed items kept per customer as seeds.", values.between(1, 200))
+    recent_items: int = _setting(
+        20, "Latest viewed items kept per customer as seeds, and as many carted ones.", values.between(1, 200)
+    )
+    cart_hours: int = _setting(
+        72, "Hours for which an item that was put into a cart is taken to be in it.", values.between(1, 2160)
+    )
     live_days: int = _setting(14, "Days that dated differences are kept for the nightly job.", values.between(2, 90))
     # A weight doubles every half-life from 2026 on, up to 2 ** 900 (delivery.popularity): with 3 days that is reached
     # in 2033, with 1 day in 2028, and from then on nothing would fade.
@@ -76,12 +82,21 @@ class Settings:
     flood_items: int = _setting(
         500, "Most new items of a customer in an hour that count.", values.between(10, 1_000_000)
     )
+    config: str = _setting("", "File with rankings, placements and clients of the server; empty: defaults.")
     topic: str = _setting(
         "", "Topic with Segment's messages, for erasures: projects/PROJECT/topics/NAME.", values.topic
     )
     admin_key: str = _setting("", "Key of requests that erase a customer; without one they are refused.", values.key)
     host: str = _setting("127.0.0.1", "Address the server listens on.", values.address)
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", values.between(0, 65535))
+    processes: int = _setting(
+        1, "Processes of the server on the one port; 0: one for each core it may use.", values.between(0, 256)
+    )
+    access_log: str = _setting(
+        "faults",
+        "all or faults: which requests the server logs; faults and those slower than the deadline always are.",
+        values.one_of("all", "faults"),
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.", values.log_level)
 
     @property
@@ -93,6 +108,15 @@ class Settings:
     def limits(self) -> Limits:
         """Cap and window of a history."""
         return Limits(self.cap, self.window_days)
+
+    @property
+    def latest_kept(self) -> tuple[int, int, int]:
+        """Most of a customer's latest views, carts and entries of orders in Redis (varde.latest), by Signal.
+
+        Never more than the stream's state holds, so that a link hands over all that the sets of two ids came to.
+        """
+        few = min(self.recent_items, self.cap)
+        return few, few, items_kept(self.cap)
 
     @property
     def mapping(self) -> EventMapping:

@@ -134,12 +134,18 @@ def event_time(message: dict[str, Any], received_at: int) -> tuple[int, str]:
     `timestamp`; else `originalTimestamp`, put right by the sender's clock error when `sentAt` and `receivedAt` are
     known; else the time of receipt. The result may be absurd (before EARLIEST): the caller decides what then.
     """
+    time, received, said_by = claimed_time(message, received_at)
+    return min(time, received), said_by
+
+
+def claimed_time(message: dict[str, Any], received_at: int) -> tuple[int, int, str]:
+    """As `event_time`, but as said: it may be later than the receipt, which comes second."""
     said = _believed(message, received_at)
     received = received_at if said is None else said
     if (time := read(message.get("timestamp"))) is not None:
-        return min(time, received), "timestamp"
+        return time, received, "timestamp"
     if (original := read(message.get("originalTimestamp"))) is None:
-        return received, "receivedAt"
+        return received, received, "receivedAt"
     if said is not None and (sent := read(message.get("sentAt"))) is not None:
         original = said - (sent - original)
-    return min(original, received), "originalTimestamp"
+    return original, received, "originalTimestamp"

@@ -11,7 +11,7 @@ import redis
 from varde.ecommerce import table_name
 from varde.history import Signal
 from varde.keys import MAX_SECRET_BYTES
-from varde.ranking import RANKINGS
+from varde.ranking import formula
 
 
 def between(low: float, high: float, kind: Callable[[str], Any] = int) -> Callable[[str], Any]:
@@ -48,12 +48,21 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def resource(kind: str) -> Callable[[str], str]:
+    """The full name of a `topics` or `subscriptions` of Pub/Sub's."""
+
+    def read(text: str) -> str:
+        if len(text.split("/")) != 4 or text.split("/")[::2] != ["projects", kind]:
+            msg = f"must look like projects/PROJECT/{kind}/NAME, not {text!r}"
+            raise ValueError(msg)
+        return text
+
+    return read
+
+
 def topic(text: str) -> str:
     """A Pub/Sub topic's full name, or nothing."""
-    if text and (len(text.split("/")) != 4 or text.split("/")[::2] != ["projects", "topics"]):
-        msg = f"must look like projects/PROJECT/topics/NAME, not {text!r}"
-        raise ValueError(msg)
-    return text
+    return resource("topics")(text) if text else text
 
 
 def key(text: str) -> str:
@@ -74,13 +83,8 @@ def some_words(text: str) -> tuple[str, ...]:
 
 
 def rankings(text: str) -> tuple[str, ...]:
-    """Names of rankings."""
-    names = some_words(text)
-    for name in names:
-        if name not in RANKINGS:
-            msg = f"unknown ranking {name!r}; there are {', '.join(sorted(RANKINGS))}"
-            raise ValueError(msg)
-    return names
+    """Formulas of rankings, as their canonical texts, each once."""
+    return tuple(dict.fromkeys(str(formula(word)) for word in some_words(text)))
 
 
 def item_keys(text: str) -> tuple[str, ...]:

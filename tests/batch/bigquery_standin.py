@@ -1,5 +1,7 @@
 """A BigQuery for tests: as much of its REST API as Google's client uses here, the SQL run by DuckDB.
 
+`client` and `opened` are what tests ask it with.
+
 What it answers follows the REST reference (jobs, jobs.getQueryResults, tabledata, tables, datasets, media upload). It
 does not know permissions, slots, wildcard tables or scripts. `standin.faults` makes it fail in given ways.
 """
@@ -15,6 +17,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,11 +25,16 @@ from urllib.parse import parse_qs, urlsplit
 import duckdb
 import pyarrow as pa
 import sqlglot
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
 from pyarrow import parquet
 from sqlglot import exp
 
 from varde.batch.warehouse import queries
+from varde.batch.warehouse.bigquery import BigQueryWarehouse
+from varde.batch.warehouse.bigquery_options import Options, Places
 from varde.batch.warehouse.dialect import to_duckdb
+from varde.batch.warehouse.segment import EventTables
 
 PROJECT = "shop-project"
 LOCATION = "EU"
@@ -122,6 +130,17 @@ def cells(column: pa.ChunkedArray) -> list[Any]:
         "BYTES": lambda v: base64.b64encode(v).decode(),
     }.get(name, str)
     return [None if value is None else shown(value) for value in column.to_pylist()]
+
+
+@lru_cache(maxsize=512)
+def translated(sql: str) -> tuple[list[tuple[str, str, str]], str]:
+    """The (project, dataset, table) that a query reads, and its text for DuckDB: parsing takes longer than running."""
+    tree, tables = queries.parse(sql), []
+    for table in tree.find_all(exp.Table):
+        if table.db:
+            tables.append((table.catalog, table.db, table.name))
+            table.set("catalog", None)
+    return tables, to_duckdb(tree)
 
 
 def quoted(dataset: str, table: str) -> str:
@@ -225,32 +244,44 @@ class StandIn:
         self._there(dataset, table)
         if asked.method == "DELETE":
             self.connection.execute(f"DROP TABLE {quoted(dataset, table)}")
+            self.tables.pop((dataset, table), None)
             return {}
         if data:
             rows = self._all(dataset, table)
             chosen = asked.query.get("selectedFields", ",".join(rows.column_names)).split(",")
             return self._page(rows.select([name for name in rows.column_names if name in chosen]), asked.query)
         if asked.method == "PATCH":
-            self._widen(dataset, table, asked.json["schema"]["fields"])
-            described = [
-                {"name": f["name"], "description": f["description"]}
-                for f in asked.json["schema"]["fields"]
-                if "description" in f
-            ]
-            if described:
-                self.tables.setdefault((dataset, table), {})["described"] = described
-        rows = self._all(dataset, table)
-        kept = self.tables.get((dataset, table), {})
-        resource = {**kept, "tableReference": {**reference, "tableId": table}, "schema": schema(rows), "etag": "e"}
-        return {**resource, "location": LOCATION, "numRows": str(rows.num_rows), "type": "TABLE"}
+            self._change(dataset, table, asked.json)
+        rows = self._head(dataset, table)
+        kept = {k: v for k, v in self.tables.get((dataset, table), {}).items() if k != "described"}
+        found = schema(rows)
+        for field in found["fields"]:
+            if text := self.described(dataset, table).get(field["name"]):
+                field["description"] = text
+        resource = {**kept, "tableReference": {**reference, "tableId": table}, "schema": found, "etag": "e"}
+        return {**resource, "location": LOCATION, "numRows": str(self._size(dataset, table)), "type": "TABLE"}
+
+    def _is_there(self, dataset: str, table: str) -> bool:
+        try:
+            self._head(dataset, table)
+        except duckdb.CatalogException:
+            return False
+        return True
 
     def _there(self, dataset: str, table: str) -> None:
-        sql = "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?"
-        if not self.connection.execute(sql, [dataset, table]).fetchall():
+        if not self._is_there(dataset, table):
             raise RefusalError(404, "notFound", f"Not found: Table {PROJECT}:{dataset}.{table} was not found")
 
     def _all(self, dataset: str, table: str) -> pa.Table:
         return self.connection.sql(f"SELECT * FROM {quoted(dataset, table)}").to_arrow_table()
+
+    def _head(self, dataset: str, table: str) -> pa.Table:
+        """Without rows; asking information_schema takes ten times as long."""
+        return self.connection.sql(f"SELECT * FROM {quoted(dataset, table)} LIMIT 0").to_arrow_table()
+
+    def _size(self, dataset: str, table: str) -> int:
+        ((rows,),) = self.connection.execute(f"SELECT COUNT(*) FROM {quoted(dataset, table)}").fetchall()
+        return int(rows)
 
     def _create(self, resource: Json) -> Json:
         at = resource["tableReference"]
@@ -259,11 +290,27 @@ class StandIn:
             self.connection.execute(f"CREATE TABLE {quoted(at['datasetId'], at['tableId'])} ({columns})")
         except duckdb.CatalogException:
             raise RefusalError(409, "duplicate", f"Already Exists: Table {at['tableId']}") from None
-        self.tables[at["datasetId"], at["tableId"]] = resource
+        self.tables[at["datasetId"], at["tableId"]] = resource | {"described": _said(resource)}
         return resource
 
+    def described(self, dataset: str, table: str) -> dict[str, str]:
+        """Column -> description, of those that have one."""
+        return self.tables.get((dataset, table), {}).get("described", {})
+
+    def _change(self, dataset: str, table: str, resource: Json) -> None:
+        """What a PATCH names is so from then on; null takes it away."""
+        there = self.tables.setdefault((dataset, table), {})
+        if "schema" in resource:
+            self._widen(dataset, table, resource["schema"]["fields"])
+            there["described"] = _said(resource)
+        for name in ("description", "clustering"):
+            if resource.get(name) is not None:
+                there[name] = resource[name]
+            elif name in resource:
+                there.pop(name, None)
+
     def _widen(self, dataset: str, table: str, fields: list[Json]) -> None:
-        there = set(self._all(dataset, table).column_names)
+        there = set(self._head(dataset, table).column_names)
         if missing := there - {f["name"] for f in fields}:
             raise RefusalError(400, "invalid", f"Provided Schema does not match: missing {missing}")
         for f in fields:
@@ -301,50 +348,57 @@ class StandIn:
         if query["query"].startswith("CREATE OR REPLACE TABLE "):
             self._replace(query["query"])
             return None, {"query": {"statementType": "CREATE_TABLE_AS_SELECT"}}
-        tree = queries.parse(query["query"])
+        tables, text = translated(query["query"])
         read = 0
-        for table in tree.find_all(exp.Table):
-            if not table.db:
-                continue
-            if table.catalog != PROJECT or table.db not in self.datasets:
-                raise RefusalError(404, "notFound", f"Not found: Dataset {table.catalog}:{table.db}")
-            table.set("catalog", None)
-            self._there(table.db, table.name)
-            read += self._all(table.db, table.name).nbytes
+        for project, dataset, table in tables:
+            if project != PROJECT or dataset not in self.datasets:
+                raise RefusalError(404, "notFound", f"Not found: Dataset {project}:{dataset}")
+            self._there(dataset, table)
+            read += self._all(dataset, table).nbytes
         statistics = {"query": {"totalBytesProcessed": str(read)}, "totalBytesProcessed": str(read)}
         if configuration.get("dryRun"):
             return None, statistics
         limit, billed = query.get("maximumBytesBilled"), max(read, LEAST_BILLED)
         if limit and int(limit) < billed:
-            text = f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required."
-            raise RefusalError(400, "bytesBilledLimitExceeded", text)
+            why = f"Query exceeded limit for bytes billed: {limit}. {billed} or higher required."
+            raise RefusalError(400, "bytesBilledLimitExceeded", why)
         given = {p["name"]: _value(p) for p in query.get("queryParameters", ())}
         target = query.get("destinationTable")
         try:
             if target:
                 assert query["writeDisposition"] == "WRITE_TRUNCATE"
-                self._take_over(target, query)
+                self._check_layout(target, query)
                 into = quoted(target["datasetId"], target["tableId"])
-                self.connection.execute(f"CREATE OR REPLACE TABLE {into} AS {to_duckdb(tree)}", given)
+                self.connection.execute(f"CREATE OR REPLACE TABLE {into} AS {text}", given)
+                self._take_over(target, query)
                 return self._all(target["datasetId"], target["tableId"]), statistics
-            rows = self.connection.sql(to_duckdb(tree), params=given).to_arrow_table()
+            rows = self.connection.sql(text, params=given).to_arrow_table()
         except duckdb.Error as error:
             raise RefusalError(400, "invalidQuery", str(error)) from None
         query["destinationTable"] = {"projectId": PROJECT, "datasetId": "_anonymous", "tableId": "t"}
         return rows, statistics
 
     def _replace(self, text: str) -> None:
+        """CREATE OR REPLACE TABLE: clustered and partitioned as it says, and not described."""
         made = sqlglot.parse_one(text, dialect="bigquery")
-        for table in made.find_all(exp.Table):
-            table.set("catalog", None)
+        (table,) = made.find_all(exp.Table)
+        table.set("catalog", None)
+        at = {"datasetId": table.db, "tableId": table.name}
+        self._check_layout(at, _laid_out(made))
+        self._take_over(at, _laid_out(made))
+        made.set("properties", None)
         self.connection.execute(made.sql("duckdb"))
 
-    def _take_over(self, target: Json, query: Json) -> None:
-        """A query's schema replaces a table's, whose clustering must be the same."""
-        there = self.tables.setdefault((target["datasetId"], target["tableId"]), {})
-        if there.get("clustering", query.get("clustering")) != query.get("clustering"):
+    def _take_over(self, target: Json, given: Json) -> None:
+        """What replaces a table's rows replaces its metadata, too: what it does not say is forgotten."""
+        self.tables[target["datasetId"], target["tableId"]] = {n: given[n] for n in LAYOUT if given.get(n)}
+
+    def _check_layout(self, target: Json, given: Json) -> None:
+        """BigQuery refuses what would lay rows out in another way than the table that is there."""
+        at = target["datasetId"], target["tableId"]
+        there = self.tables.get(at, {})
+        if self._is_there(*at) and any(given.get(n) and given[n] != there.get(n) for n in LAYOUT):
             raise RefusalError(400, "invalid", "Incompatible table partitioning specification")
-        there.pop("described", None)
 
     def _script(self, text: str) -> None:
         """CREATE TABLE IF NOT EXISTS, several times; what DuckDB does not have is kept beside the table."""
@@ -353,18 +407,12 @@ class StandIn:
             table, options = made.this.this, made.args["properties"]
             assert made.args["exists"] and table.catalog == PROJECT and table.db in self.datasets
             table.set("catalog", None)
-            fields = []
+            kept = _laid_out(made) | {"described": {}, "description": _text(options, "description")}
             for column in made.this.expressions:
-                said = column.find(exp.Property)
-                fields.append({"name": column.name, "description": said.args["value"].name})
+                kept["described"][column.name] = _text(column, "description")
                 column.set("constraints", [])
             made.set("properties", None)
             self.connection.execute(made.sql("duckdb"))
-            kept: Json = {"described": fields}
-            if partition := options.find(exp.PartitionedByProperty):
-                kept["partition"] = partition.this.sql("bigquery")
-            if cluster := options.find(exp.ClusterProperty):
-                kept["clustering"] = {"fields": [found.name for found in cluster.expressions]}
             self.tables.setdefault((table.db, table.name), kept)
 
     def _results(self, name: str, asked: dict[str, str]) -> Json:
@@ -415,16 +463,61 @@ class StandIn:
         self.connection.register("incoming", rows)
         try:
             if load["writeDisposition"] == "WRITE_TRUNCATE":
+                self._check_layout(at, load)
+                self._take_over(at, load)
+                self.tables[at["datasetId"], at["tableId"]]["described"] = _said(load)
                 self.connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM incoming")
             else:
                 self._there(at["datasetId"], at["tableId"])
-                there = schema(self._all(at["datasetId"], at["tableId"]))["fields"]
+                there = schema(self._head(at["datasetId"], at["tableId"]))["fields"]
                 if fields != [(f["name"], f["type"]) for f in there]:
                     raise RefusalError(400, "invalid", "Provided Schema does not match Table")
                 self.connection.execute(f"INSERT INTO {into} BY NAME SELECT * FROM incoming")
         finally:
             self.connection.unregister("incoming")
         return None, {"load": {"outputRows": str(rows.num_rows)}}
+
+
+LAYOUT = ("clustering", "timePartitioning")
+"""Says where rows lie."""
+
+
+def _said(resource: Json) -> dict[str, str]:
+    """Column -> description in a schema."""
+    return {f["name"]: f["description"] for f in resource["schema"]["fields"] if f.get("description")}
+
+
+def _text(node: exp.Expr, name: str) -> str:
+    """An option of a table's or a column's own."""
+    found = [
+        option for option in node.find_all(exp.Property) if isinstance(option.this, exp.Var) and option.name == name
+    ]
+    return str(found[0].args["value"].name) if found else ""
+
+
+def _laid_out(made: exp.Expr) -> Json:
+    """LAYOUT of a CREATE TABLE, as the API says it."""
+    options, found = made.args.get("properties") or exp.Properties(), {}
+    if partition := options.find(exp.PartitionedByProperty):
+        days = int(_text(options, "partition_expiration_days") or 0)
+        (column,) = partition.find_all(exp.Column)
+        found["timePartitioning"] = {"type": "DAY", "field": column.name, "expirationMs": str(days * 86_400_000)}
+    if cluster := options.find(exp.ClusterProperty):
+        found["clustering"] = {"fields": [column.name for column in cluster.expressions]}
+    return found
+
+
+def client(standin: StandIn) -> bigquery.Client:
+    """Google's client, without credentials."""
+    options = {"api_endpoint": standin.url}
+    return bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), client_options=options)
+
+
+def opened(
+    standin: StandIn, run: str, places: Places, tables: EventTables | None = None, **options: Any
+) -> BigQueryWarehouse:
+    """The warehouse in it. The Storage API has no stand-in."""
+    return BigQueryWarehouse(client(standin), places, run, tables, Options(**{"storage": False, **options}))
 
 
 def _value(parameter: Json) -> Any:

@@ -1,6 +1,8 @@
 """`varde reconcile` in a process that kills itself (SIGKILL) when it has sent a number of commands to Redis.
 
-python -m tests.batch.killed NUMBER before|after ARGUMENT...
+python -m tests.batch.killed NUMBER before|after|pause ARGUMENT...
+
+With `pause` it says PAUSED instead, and goes on with the next line of standard input.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def counted(self: Store, commands: Any) -> Any:
     if left == 0 and sys.argv[2] == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     replies = send(self, commands)
-    if left == 0:
+    if left == 0 and sys.argv[2] == "pause":
+        print("PAUSED", flush=True)
+        sys.stdin.readline()
+    elif left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return replies
 

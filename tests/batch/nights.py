@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import orjson
 from tests.property import oracle
 from tests.property.fold import Fold
 
+from varde.batch.arguments import check
 from varde.batch.loader import Loader
-from varde.batch.reconcile import check
+from varde.batch.nightly import Tick
+from varde.batch.reconcile import Outcome, Request, reconcile
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.delivery import Pane, split
 from varde.events import Event, Rejected, parse
@@ -71,6 +74,12 @@ def load(path: Path, messages: Iterable[bytes], settings: Settings) -> None:
         for data in messages:
             loader.add(data, NOW + 1000)
         loader.flush()
+
+
+def run(settings: Settings, path: Path, request: Request, tick: Tick = lambda _: None) -> Outcome:
+    """`varde reconcile` without the command line: on a DuckDB file and the Redis of the settings."""
+    with DuckDBWarehouse(path, check(settings)) as opened, closing(NightStore.from_settings(settings)) as store:
+        return reconcile(opened, store, settings, request, tick)
 
 
 def stream(store: NightStore, events: Iterable[Event], settings: Settings, run: str) -> None:

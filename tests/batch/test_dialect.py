@@ -31,7 +31,9 @@ def both(connection: Any, sql: str) -> tuple[Any, Any]:
 
 
 def test_partition_time(connection: Any) -> None:
-    connection.execute("CREATE TABLE t AS SELECT TIMESTAMPTZ '2026-01-02 03:04:05Z' AS loaded_at")
+    connection.execute(
+        "CREATE TABLE t AS SELECT TIMESTAMPTZ '2026-01-02 03:04:05Z' AS loaded_at, loaded_at AS received_at"
+    )
     plain, ours = both(connection, "SELECT UNIX_MILLIS(t._PARTITIONTIME) AS day FROM t AS t")
     assert plain is duckdb.BinderException
     assert ours == [(1_767_312_000_000,)]

@@ -22,6 +22,7 @@ def test_every_pair_of_either_side_is_compared_once(live: dict, nightly: dict) -
     assert found.different == found.compared - found.equal
     assert len(found.worst) == min(found.different, 10)
     assert (found.live, found.nightly) == (sum(ours.values()), sum(theirs.values()))
+    assert found.counted == len(theirs)
     assert found.apart == sum(abs(ours.get(p, 0) - theirs.get(p, 0)) for p in ours.keys() | theirs.keys())
 
 
@@ -53,8 +54,9 @@ def test_one_side_only_is_a_difference_either_way() -> None:
 
     found = against_store(Live(), night, {Universe.VIEW: {"": 1, "z": 1}})
     assert found.pairs["also_viewed"] == Drift(1, 0, 1, (Difference("a", "b", 1, 0),), apart=1, live=1)
-    assert found.pairs["also_bought"] == Drift(1, 0, 1, (Difference("z", "a", 0, 2),), apart=2, nightly=2)
+    assert found.pairs["also_bought"] == Drift(1, 0, 1, (Difference("z", "a", 0, 2),), apart=2, nightly=2, counted=1)
     assert found.pairs["viewed_bought"] == Drift(0, 0, 0)
-    assert found.supports["view"] == Drift(2, 1, 1, (Difference("", "z", 0, 1),), apart=1, live=1, nightly=2)
+    assert found.supports["view"] == Drift(2, 1, 1, (Difference("", "z", 0, 1),), apart=1, live=1, nightly=2, counted=2)
     assert found.supports["any"] == Drift(1, 0, 1, (Difference("", "", 1, 0),), apart=1, live=1)
     assert (found.pairs_compared, found.pairs_different, found.supports_different) == (2, 2, 2)
+    assert found.pairs_counted == 1

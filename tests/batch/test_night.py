@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
@@ -12,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.property.oracle import Totals
 
-from varde.batch import count, nightly
+from varde.batch import count, freshness, nightly
 from varde.batch.loader import Loader
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
-from varde.events import Erasure, IdentityLink, Mapping, Return, Withdrawal
+from varde.events import Erasure, Event, IdentityLink, Interaction, Mapping, Return, Withdrawal
 from varde.history import Limits
 from varde.pairs import Relation
 
@@ -82,10 +83,32 @@ def test_worlds_are_not_empty() -> None:
             others = meanings(messages, replace(MAPPING, **rule))
             seen[str(rule)] += brute_force(others, limits) != (pairs, supports)
         seen["compared with the stream"] += order_matters_not(found, limits.cap)
+        capped = brute_force(found, Limits(2, WINDOW_DAYS))
+        seen["cap"] += capped != (pairs, supports)
+        seen["ties at the cap"] += capped != _the_other_way_round(found)
+        seen["edge of the window"] += brute_force(found, Limits(5, WINDOW_DAYS + 1)) != (pairs, supports)
 
     look()
-    assert len(seen) == 10
+    assert len(seen) == 13
     assert min(seen.values()) >= 5, seen
+
+
+def _the_other_way_round(found: Sequence[Event]) -> Totals:
+    """The counts with a cap of 2, if of equal times the larger item id stayed."""
+    items = sorted({item for event in found if isinstance(event, Interaction | Return) for item in event.items})
+    turned = dict(zip(items, reversed(items), strict=True))
+    back = turned | {"": ""}
+    events = [
+        replace(event, items=tuple(turned[item] for item in event.items))
+        if isinstance(event, Interaction | Return)
+        else event
+        for event in found
+    ]
+    pairs, supports = brute_force(events, Limits(2, WINDOW_DAYS))
+    return (
+        {(relation, back[i], back[j]): n for (relation, i, j), n in pairs.items()},
+        {(where, back[item]): n for (where, item), n in supports.items()},
+    )
 
 
 def test_blocks_do_not_matter() -> None:
@@ -114,8 +137,8 @@ def test_an_empty_warehouse_counts_nothing() -> None:
         night = nightly.build(warehouse, AS_OF, Limits(), Mapping())
         assert totals(night) == ({}, {})
         assert night.customers == 0
-        with pytest.raises(nightly.NoMessagesError):
-            nightly.newest(warehouse)
+        with pytest.raises(freshness.NoMessagesError):
+            freshness.newest(warehouse)
 
 
 def test_an_unknown_item_key_stops_the_job() -> None:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,23 +15,20 @@ from varde import ranking
 from varde.batch import count, drift, nightly, outputs
 from varde.batch.warehouse import Warehouse, ddl, lint, queries
 from varde.batch.warehouse.bigquery import BigQueryWarehouse
-from varde.batch.warehouse.bigquery_options import Options, Places
+from varde.batch.warehouse.bigquery_options import Places
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.events import Mapping
 from varde.history import Limits
 from varde.pairs import ANY_ITEM, Relation, universe
 
-from .bigquery_standin import LOCATION, PROJECT, StandIn
+from .bigquery_standin import LOCATION, PROJECT, StandIn, opened
 
 AS_OF = 1_767_312_000_000
 PLACES = Places(f"{PROJECT}.segment_prod", f"{PROJECT}.varde_out")
 
 
 def on(standin: StandIn, run: str, places: Places = PLACES) -> BigQueryWarehouse:
-    client = bigquery.Client(
-        project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": standin.url}
-    )
-    return BigQueryWarehouse(client, places, run, options=Options(storage=False))
+    return opened(standin, run, places)
 
 
 @pytest.fixture
@@ -45,11 +40,11 @@ def standin() -> Iterator[StandIn]:
 @pytest.fixture(params=["duckdb", "bigquery"])
 def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     if request.param == "duckdb":
-        with DuckDBWarehouse() as opened:
-            yield opened
+        with DuckDBWarehouse() as small:
+            yield small
     else:
-        with on(request.getfixturevalue("standin"), "r1") as opened_big:
-            yield opened_big
+        with on(request.getfixturevalue("standin"), "r1") as big:
+            yield big
 
 
 def histories(rows: list[tuple[str, int, str]]) -> pa.Table:
@@ -243,7 +238,7 @@ def test_declarations_are_sound() -> None:
     for name, declared in ddl.tables().items():
         assert declared.description and declared.columns, name
         for column, (type_, description) in declared.columns.items():
-            assert type_ in outputs._TYPES and description.endswith("."), (name, column)
+            assert type_ in ddl.ARROW and description.endswith("."), (name, column)
         assert set(declared.clustered) <= set(declared.columns)
         assert bool(declared.days) == (name in ("runs", "drift", "drift_items", "data_quality"))
         assert lint.declaration(declared.statement.sql("bigquery")) == []
@@ -265,7 +260,7 @@ def test_every_table_of_a_night_is_declared_as_it_is_made() -> None:
                 if type_ == "INT64":
                     assert pa.types.is_integer(kind) or pa.types.is_decimal(kind), (name, column, kind)
                 else:
-                    assert kind == outputs._TYPES[type_], (name, column, kind)
+                    assert kind == ddl.ARROW[type_], (name, column, kind)
 
 
 @pytest.mark.parametrize(
@@ -296,8 +291,8 @@ def test_bigquery_keeps_partitions_clusters_and_descriptions(standin: StandIn) -
         made = standin.tables["varde_out", "neighbours"]
         assert made["clustering"] == {"fields": ["relation", "item"]}
         wanted = {name: text for name, (_, text) in ddl.tables()["neighbours"].columns.items()}
-        assert {one["name"]: one["description"] for one in made["described"]} == wanted
-        assert standin.tables["varde_out", "runs"]["partition"] == "DATE(started)"
+        assert made["described"] == wanted
+        assert standin.tables["varde_out", "runs"]["timePartitioning"]["field"] == "started"
         (first, *_) = [job for job in standin.sent("query") if "CREATE TABLE" in job["configuration"]["query"]["query"]]
         text = first["configuration"]["query"]["query"]
         assert "`shop-project`.`varde_out`.runs" in text

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varde import timestamps
-from varde.batch import nightly, tombstones
+from varde.batch import freshness, nightly, tombstones
 from varde.batch.loader import Loader
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.batch.warehouse.segment import CategoryError, event_tables
@@ -74,7 +74,7 @@ def test_the_same_night(messages: list[tuple[bytes, int]], others: list[dict[str
             assert rows(shaped, table) == ours, table
         assert tombstones.latest(shaped, AS_OF) == tombstones.latest(written, AS_OF)
         assert not written.columns("varde.raw")
-        assert nightly.newest(written) == max(at for _, at in messages)
+        assert freshness.newest(written) == max(at for _, at in messages)
         counted = Loader(shaped, mapping, secret=SECRET)
         for data, at in messages:
             counted.add(data, at)
@@ -140,7 +140,9 @@ def test_times_are_those_of_the_parser(said: list[dict[str, Any]]) -> None:
     for n, times in enumerate(said):
         time, _ = timestamps.event_time(times, RECEIVED)
         received = timestamps.received_time(times, RECEIVED)
-        assert found[str(n)]["timestamp"] == max(time, -62_135_596_800_000), times
+        claimed, _, _ = timestamps.claimed_time(times, RECEIVED)
+        assert found[str(n)]["timestamp"] == min(max(claimed, -62_135_596_800_000), 253_402_300_799_999), times
+        assert min(found[str(n)]["timestamp"], received) == max(time, -62_135_596_800_000), times
         assert found[str(n)]["received_at"] == received, times
 
 
@@ -162,8 +164,8 @@ def test_what_cannot_be_read_is_counted() -> None:
 def test_an_empty_or_missing_raw_table() -> None:
     with DuckDBWarehouse(None, event_tables(raw_table=TABLE)) as warehouse:
         assert nightly.build(warehouse, AS_OF, Limits(), Mapping()).customers == 0
-        with pytest.raises(nightly.NoMessagesError):
-            nightly.newest(warehouse)
+        with pytest.raises(freshness.NoMessagesError):
+            freshness.newest(warehouse)
 
 
 def test_categories_that_no_path_can_name() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from varde.batch import main, reconcile, report
+from varde.batch import main, report
+from varde.batch.arguments import check
 from varde.batch.loader import Loader
 from varde.batch.reconcile import Request
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
@@ -22,6 +23,8 @@ from varde.history import Signal
 from varde.pairs import NOBODY, Histories, difference
 from varde.settings import Settings, SettingsError
 from varde.store.sync import Store
+
+from .nights import run
 
 NOW = 1_767_225_600_000
 CUSTOMERS = {f"u{n}": (f"p{n % 3}", f"p{n % 5 + 3}", f"hostile\n{{{n % 2}}}") for n in range(12)}
@@ -70,7 +73,7 @@ def apply(settings: Settings, counts: Counts, run: str) -> None:
 def test_the_same_messages_agree(settings: Settings, warehouse: Path) -> None:
     apply(settings, live_counts(), "live")
     steps: list[str] = []
-    outcome = main.run(settings, warehouse, Request(NOW + 1000), steps.append)
+    outcome = run(settings, warehouse, Request(NOW + 1000), steps.append)
     assert outcome.night.as_of == NOW + 1000
     figures = outcome.figures()
     assert figures["pairs_different"] == figures["supports_different"] == 0
@@ -86,7 +89,7 @@ def test_one_lost_customer_is_found(settings: Settings, warehouse: Path) -> None
     gone = Histories(view=dict.fromkeys(("p0", "p3"), NOW))
     counts.add(difference(gone, NOBODY, NOW // 86_400_000))
     apply(settings, counts, "live")
-    outcome = main.run(settings, warehouse, Request(NOW + 1000))
+    outcome = run(settings, warehouse, Request(NOW + 1000))
     found = outcome.drift.pairs["also_viewed"]
     assert found.different == 2
     assert {(d.item, d.other, d.nightly - d.live) for d in found.worst} == {("p0", "p3", 1), ("p3", "p0", 1)}
@@ -157,7 +160,7 @@ def test_a_file_that_another_process_holds(
     with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert main.command(["--warehouse", str(warehouse)]) == 2
+        assert main.command(["--warehouse", str(warehouse)]) == main.FAILED
         (line,) = capsys.readouterr().err.splitlines()
         assert f"{warehouse}: IO Error: " in line
         assert "lock" in line
@@ -172,7 +175,7 @@ def test_own_events_and_carts_are_read(settings: Settings, tmp_path: Path) -> No
         said = {"type": "track", "event": "Trail Opened", "anonymousId": "a", "properties": {"sku": "s"}}
         loader.add(orjson.dumps(said), NOW)
         loader.flush()
-    assert main.run(own, path, Request(NOW)).night.supports == {Signal.CART: {"": 1, "s": 1}, 3: {"": 1}}
+    assert run(own, path, Request(NOW)).night.supports == {Signal.CART: {"": 1, "s": 1}, 3: {"": 1}}
 
 
 class Terminal(io.StringIO):
@@ -207,18 +210,18 @@ def test_robots_and_consent_are_told(settings: Settings, tmp_path: Path) -> None
     path = tmp_path / "consent"
     agreed = {"consent": {"categoryPreferences": {"Analytics": True}}}
     contexts = [agreed, {"consent": {}}, agreed | {"userAgent": "Googlebot/2.1"}, {}]
-    with DuckDBWarehouse(path, reconcile.check(shop)) as opened:
+    with DuckDBWarehouse(path, check(shop)) as opened:
         loader = Loader(opened, shop.mapping)
         for n, context in enumerate(contexts):
             said = {"type": "track", "event": "Product Viewed", "userId": f"u{n}", "context": context}
             loader.add(orjson.dumps(said | {"properties": {"sku": f"s{n}"}}), NOW)
         loader.add(orjson.dumps({"type": "track", "event": "Order Refunded", "userId": "u", "context": agreed}), NOW)
         loader.flush()
-    outcome = main.run(shop, path, Request(NOW))
+    outcome = run(shop, path, Request(NOW))
     assert set(outcome.night.supports[0]) == {"", "s0", "s3"}
     assert outcome.figures()["faults"] == {"return.no_order_id": 1, "view.no_consent": 1, "view.robot": 1}
     assert "  return messages, no_order_id: 1" in report.table(outcome)
     denied = Settings(redis_url=settings.redis_url, consent_categories=("Analytics",), consent_default="denied")
-    assert set(main.run(denied, path, Request(NOW)).night.supports[0]) == {"", "s0"}
+    assert set(run(denied, path, Request(NOW)).night.supports[0]) == {"", "s0"}
     counted = Settings(redis_url=settings.redis_url, robots="count")
-    assert set(main.run(counted, path, Request(NOW)).night.supports[0]) == {"", "s0", "s1", "s2", "s3"}
+    assert set(run(counted, path, Request(NOW)).night.supports[0]) == {"", "s0", "s1", "s2", "s3"}

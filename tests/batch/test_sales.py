@@ -145,7 +145,7 @@ anything = st.one_of(
 
 
 @settings(max_examples=settings().max_examples // 4, deadline=None)
-@given(st.lists(st.lists(anything, min_size=11, max_size=11), min_size=1, max_size=12))
+@given(st.lists(st.lists(anything, min_size=14, max_size=14), min_size=1, max_size=12))
 def test_no_text_stops_the_night_and_every_sale_is_accounted_for(rows: list[list[str | None]]) -> None:
     sales = ("customer_id", "item", "time", "order_id")
     catalogue = (
@@ -158,6 +158,9 @@ def test_no_text_stops_the_night_and_every_sale_is_accounted_for(rows: list[list
         "currency",
         "stock",
         "categories",
+        "brand",
+        "texts",
+        "prices",
         "hidden",
         "updated",
     )
@@ -197,5 +200,9 @@ def test_malformed_data_in_segments_tables() -> None:
     with DuckDBWarehouse() as warehouse:
         warehouse.load("segment.order_completed", orders)
         night = nightly.build(warehouse, AS_OF, Limits(), ITEMS)
-    assert night.faults == {("purchase", "products_malformed"): 1, ("purchase", "no_customer"): 1}
+    assert night.faults == {
+        ("purchase", "products_malformed"): 1,
+        ("purchase", "no_customer"): 1,
+        ("purchase", "future_time"): 1,
+    }
     assert night.supports[Signal.PURCHASE] == {"": 3, "a": 1, "b": 1, "c": 1}, "a time to come is the time of receipt"

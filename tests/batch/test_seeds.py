@@ -215,7 +215,8 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_the_secret_names_the_customers(warehouse: Path, tmp_path: Path) -> None:
-    seeds.run(Settings(id_secret="another"), warehouse, tmp_path / "seeds")
+    with DuckDBWarehouse(warehouse) as opened:
+        seeds.write(opened, Settings(id_secret="another"), tmp_path / "seeds")
     text = (tmp_path / "seeds").read_text()
     assert customer_key("somebody", None, b"another") in text
     assert not any(word in text for word in ("somebody", "device-1", "order-1"))

@@ -7,24 +7,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 import pytest
-from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import RefreshError, TransportError
 from google.cloud import bigquery
 
-from varde.batch import nightly
+from varde.batch import freshness, nightly
 from varde.batch.loader import Loader
-from varde.batch.warehouse import Parameters, Warehouse, WarehouseError, bigquery_options, queries
+from varde.batch.warehouse import (
+    MissingError,
+    Parameters,
+    UnavailableError,
+    Warehouse,
+    WarehouseError,
+    bigquery_jobs,
+    bigquery_options,
+    ddl,
+    queries,
+)
 from varde.batch.warehouse.bigquery import BigQueryWarehouse
-from varde.batch.warehouse.bigquery_options import Options, Places
+from varde.batch.warehouse.bigquery_options import Places
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.events import Mapping
 from varde.history import Limits
 from varde.pairs import Relation
 
-from .bigquery_standin import LEAST_BILLED, LOCATION, PROJECT, Fault, StandIn
+from .bigquery_standin import LEAST_BILLED, LOCATION, PROJECT, Fault, StandIn, opened
 
 PLACES = Places(f"{PROJECT}.segment_prod", f"{PROJECT}.varde_out")
 FAST = bigquery.DEFAULT_RETRY.with_delay(initial=0.01, maximum=0.05).with_timeout(20)
@@ -53,11 +62,7 @@ def standin() -> Iterator[StandIn]:
 
 
 def open_on(standin: StandIn, run: str = "r1", places: Places = PLACES, **options: Any) -> BigQueryWarehouse:
-    client = bigquery.Client(
-        project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": standin.url}
-    )
-    given = {"storage": False, "retry": FAST, "pause": lambda _: None, **options}
-    return BigQueryWarehouse(client, places, run, options=Options(**given))
+    return opened(standin, run, places, **{"retry": FAST, "pause": lambda _: None, **options})
 
 
 @pytest.fixture
@@ -71,15 +76,12 @@ def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     if request.param == "bigquery":
         yield request.getfixturevalue("big")
     else:
-        with DuckDBWarehouse() as opened:
-            yield opened
+        with DuckDBWarehouse() as small:
+            yield small
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
     return sorted(table.to_pylist(), key=repr)
-
-
-REFUSED = (WarehouseError, duckdb.Error)
 
 
 def test_parameters_of_every_type(warehouse: Warehouse) -> None:
@@ -124,7 +126,7 @@ def test_a_repeated_materialize_reads_anew(warehouse: Warehouse) -> None:
 
 def test_a_failing_query_leaves_the_old_table(warehouse: Warehouse) -> None:
     warehouse.materialize("fails", {"n": 2})
-    with pytest.raises(REFUSED, match="no such number"):
+    with pytest.raises(WarehouseError, match=r"^query fails into varde.fails: .*no such number"):
         warehouse.materialize("fails", {"n": 3})
     assert rows(warehouse.read("varde.fails")) == [{"word": "x"}, {"word": "x"}]
 
@@ -181,7 +183,7 @@ def test_replace(warehouse: Warehouse) -> None:
 def test_a_missing_table(warehouse: Warehouse) -> None:
     assert warehouse.columns("varde.wishes") == frozenset()
     for asked in (lambda: warehouse.read("varde.wishes"), lambda: warehouse.query("stored", {"until": 1})):
-        with pytest.raises(REFUSED, match="wishes"):
+        with pytest.raises(MissingError, match="wishes"):
             asked()
     warehouse.drop("varde.wishes")
     warehouse.load("varde.wishes", pa.table({"time": [1]}))
@@ -191,10 +193,11 @@ def test_a_missing_table(warehouse: Warehouse) -> None:
 
 def test_segments_tables_are_fitted(warehouse: Warehouse) -> None:
     assert rows(warehouse.query("newest_view", {})) == []
-    loaded = pa.array([datetime.datetime(2026, 1, 2, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
-    warehouse.load("segment.viewed_product", pa.table({"id": ["1"], "sku": ["s"], "loaded_at": loaded}))
+    times = pa.array([datetime.datetime(2026, 1, 2, tzinfo=UTC)], pa.timestamp("us", tz="UTC"))
+    at = dict.fromkeys(("received_at", "loaded_at"), times)
+    warehouse.load("segment.viewed_product", pa.table({"id": ["1"], "sku": ["s"], **at}))
     assert rows(warehouse.query("newest_view", {})) == [{"id": "1", "sku": "s", "price": None}]
-    warehouse.load("segment.product_viewed", pa.table({"id": ["2"], "price": ["9"], "loaded_at": loaded}))
+    warehouse.load("segment.product_viewed", pa.table({"id": ["2"], "price": ["9"], **at}))
     assert len(rows(warehouse.query("newest_view", {}))) == 2
 
 
@@ -242,7 +245,7 @@ def test_a_whole_night_is_the_same_on_both(big: BigQueryWarehouse) -> None:
             for data in spoken() * 2:
                 loader.add(data, NOW + 1000)
             loader.flush()
-            night = nightly.build(warehouse, nightly.newest(warehouse), Limits(), Mapping())
+            night = nightly.build(warehouse, freshness.newest(warehouse), Limits(), Mapping())
             pairs = {r: sorted((i, sorted(cells.items())) for i, cells in night.rows(r)) for r in Relation}
             found.append((pairs, night.supports, night.faults, night.rows_of))
     assert found[0] == found[1]
@@ -438,3 +441,98 @@ def test_names_in_queries_are_those_of_the_project(standin: StandIn, big: BigQue
     assert job["configuration"]["query"]["queryParameters"] == [
         {"name": "until", "parameterType": {"type": "INT64"}, "parameterValue": {"value": "1"}}
     ]
+
+
+def described(name: str) -> dict[str, str]:
+    return {column: text for column, (_, text) in ddl.tables()[name].columns.items()}
+
+
+PAIRS = pa.table({"relation": [0], "row_item": ["a"], "column_item": ["b"], "customers": [1]})
+
+
+@pytest.mark.parametrize("again", [PAIRS, PAIRS.slice(1), None], ids=["rows", "no rows", "query"])
+def test_what_replaces_a_table_of_ours_is_laid_out_and_described_anew(
+    standin: StandIn, big: BigQueryWarehouse, again: pa.Table | None
+) -> None:
+    big.define()
+    big.replace("varde.histories", pa.table({c: pa.array([], t) for c, t in ddl.tables()["histories"].types.items()}))
+    for _ in range(2):
+        if again is None:
+            big.materialize("pair_counts", {})
+        else:
+            big.replace("varde.pair_counts", again)
+        made = standin.tables["varde_out", "pair_counts"]
+        assert made["clustering"] == {"fields": ["relation", "row_item"]}
+        assert made["description"] == ddl.tables()["pair_counts"].description
+        assert made["described"] == described("pair_counts")
+    assert standin.tables["varde_out", "histories"]["described"] == described("histories")
+
+
+def test_a_partitioned_table_stays_so(standin: StandIn, big: BigQueryWarehouse) -> None:
+    types = ddl.tables()["runs"].types
+    row = pa.table({name: pa.nulls(1, type_) for name, type_ in types.items()})
+    day = {"type": "DAY", "field": "started", "expirationMs": str(400 * 86_400_000)}
+    big.load("varde.runs", row)  # before define()
+    assert standin.tables["varde_out", "runs"]["timePartitioning"] == day
+    assert standin.tables["varde_out", "runs"]["described"] == described("runs")
+    big.define()
+    for again in (row, row.slice(1)):
+        big.replace("varde.runs", again)
+        assert standin.tables["varde_out", "runs"]["timePartitioning"] == day
+        assert standin.tables["varde_out", "runs"]["described"] == described("runs")
+
+
+@pytest.mark.parametrize("fields", [None, {"fields": ["customers"]}], ids=["not", "otherwise"])
+def test_a_table_that_an_older_version_clustered_otherwise_is_replaced(
+    standin: StandIn, big: BigQueryWarehouse, fields: dict[str, Any] | None
+) -> None:
+    big.define()
+    standin.tables["varde_out", "pair_counts"].pop("clustering")
+    if fields:
+        standin.tables["varde_out", "pair_counts"]["clustering"] = fields
+    assert big.replace("varde.pair_counts", PAIRS) == 1
+    assert standin.tables["varde_out", "pair_counts"]["clustering"] == {"fields": ["relation", "row_item"]}
+    assert rows(big.read("varde.pair_counts")) == rows(PAIRS)
+
+
+def test_what_is_right_is_not_said_again(standin: StandIn, big: BigQueryWarehouse) -> None:
+    """BigQuery takes few changes of a table's metadata in a time."""
+    big.define()
+    big.load("varde.pair_counts", PAIRS)
+    assert [a for a in standin.asked if a.method == "PATCH"] == []
+    big.replace("varde.pair_counts", PAIRS)
+    assert len([a for a in standin.asked if a.method == "PATCH"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (403, "accessDenied", WarehouseError),
+        (400, "invalidQuery", WarehouseError),
+        (400, "bytesBilledLimitExceeded", WarehouseError),
+        (400, "resourcesExceeded", WarehouseError),
+        (404, "notFound", MissingError),
+        (403, "quotaExceeded", UnavailableError),
+        (403, "rateLimitExceeded", UnavailableError),
+        (503, "backendError", UnavailableError),
+        (500, "", UnavailableError),
+    ],
+)
+@pytest.mark.parametrize("in_job", [False, True], ids=["request", "job"])
+def test_what_may_succeed_later_is_told_from_what_may_not(
+    standin: StandIn, status: int, reason: str, kind: type[WarehouseError], in_job: bool
+) -> None:
+    if in_job and not reason:
+        pytest.skip("a job says why it has failed")
+    with open_on(standin, retry=FAST.with_timeout(0.1)) as warehouse:
+        standin.faults.append(Fault("POST .*/jobs$", times=99, status=status, reason=reason, in_job=in_job))
+        with pytest.raises(WarehouseError) as failed:
+            warehouse.query("numbers", {"n": 1})
+    assert type(failed.value) is kind
+
+
+def test_a_token_that_cannot_be_fetched_may_be_later() -> None:
+    assert bigquery_jobs.kind(TransportError("no route")) is UnavailableError
+    assert "does not answer" in bigquery_jobs.line(TransportError("no route"))
+    assert bigquery_jobs.kind(RefreshError("revoked")) is WarehouseError
+    assert bigquery_jobs.kind(RefreshError("busy", retryable=True)) is UnavailableError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -98,8 +99,15 @@ KINDS = (
     + ["return"] * 3
     + ["cart", "cart", "call", "call", "alias", "delete", "delete", "consent", "consent"]
 )
+# Made once: making a strategy takes hypothesis longer than drawing from it.
+kinds = st.sampled_from(KINDS)
+call_types = st.sampled_from(["identify", "page", "screen", "group", "track", "nonsense"])
+previous = st.one_of(anonymous, users)
+forgotten = st.sampled_from(["u1", "u2", "u1", 4, None])
+changed = st.one_of(denied, denied, consents)
 
 
+@cache
 def _tracked(kind: str) -> st.SearchStrategy[tuple[str, Any]]:
     """(event, properties) of a track call."""
     if kind == "view":
@@ -114,28 +122,33 @@ def _tracked(kind: str) -> st.SearchStrategy[tuple[str, Any]]:
 
 @st.composite
 def message(draw: st.DrawFn) -> Message:
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(kinds)
     said: Message = {"userId": draw(users), "anonymousId": draw(anonymous), "timestamp": draw(times)}
     if (context := draw(contexts)) is not None:
         said["context"] = context
     if kind == "call":
-        said["type"] = draw(st.sampled_from(["identify", "page", "screen", "group", "track", "nonsense"]))
+        said["type"] = draw(call_types)
     elif kind == "alias":
-        said |= {"type": "alias", "previousId": draw(st.one_of(anonymous, users))}
+        said |= {"type": "alias", "previousId": draw(previous)}
     elif kind == "delete":
-        said |= {"type": "delete", "userId": draw(st.sampled_from(["u1", "u2", "u1", 4, None]))}
+        said |= {"type": "delete", "userId": draw(forgotten)}
     else:
         event, properties = draw(_tracked(kind))
         said |= {"type": "track", "event": event, "properties": properties}
     if kind == "consent":
-        said["context"] = {**said.get("context", {}), "consent": draw(st.one_of(denied, denied, consents))}
+        said["context"] = {**said.get("context", {}), "consent": draw(changed)}
     return said
 
 
+@cache
+def _messages(least: int, most: int) -> st.SearchStrategy[list[Message]]:
+    return st.lists(message(), min_size=least, max_size=most)
+
+
 @st.composite
-def world(draw: st.DrawFn) -> list[tuple[bytes, int]]:
+def world(draw: st.DrawFn, least: int = 8, most: int = 25) -> list[tuple[bytes, int]]:
     """(message, time of the queue), some of them several times, in any order."""
-    found = draw(st.lists(message(), min_size=8, max_size=25))
+    found = draw(_messages(least, most))
     kept = [said for said in found if said.get("event") in ("Order Completed", "Completed Order")]
     for said in found:
         if kept and said.get("event", "").lower() in ("order refunded", "order cancelled") and draw(st.integers(0, 3)):

@@ -19,7 +19,7 @@ from varde.counts import Counts
 from varde.events import Rejected, parse
 from varde.history import DAY_MS, Signal
 from varde.orders import order_key
-from varde.pairs import NOBODY
+from varde.pairs import Histories
 from varde.settings import Settings
 
 from .table import machine, median, say, table
@@ -38,7 +38,7 @@ Event = tuple[Signal, tuple[str, ...], int]
 def somebody(views_: int) -> profile.Profile:
     """A customer with so many views and PURCHASES purchases, all of this week."""
     seen = history.of(((f"SKU-{n:06d}", NOW - DAY_MS - 1000 * n) for n in range(views_)), LIMITS.cap)
-    held = profile.Profile(NOBODY.having(Signal.VIEW, seen))
+    held = profile.Profile(Histories(view=seen))
     for n in range(PURCHASES):
         order = transitions.interaction(Signal.PURCHASE, (f"SKU-{n:06d}",), NOW - DAY_MS - n, order_key(f"order-{n}"))
         held = transitions.join(held, order, LIMITS, NOW).profile

@@ -4,13 +4,13 @@
 
 A reader in a process of its own asks every 2 ms for a plain value (GET) and for a serving row, first while nothing
 else happens, then while rows are put into an empty Redis, put again (nothing changes), and put with other counts. Then
-the whole job on online_retail.csv.gz, from loaded tables to applied rows; left out when it is not in ../shared/data.
+the whole job on online_retail.csv.gz, phase by phase: queries, compare, apply, and what is written for reports; left
+out when it is not in ../shared/data, or with --no-retail.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import resource
 import select
@@ -27,14 +27,15 @@ from typing import Any
 import redis
 
 from varde.batch import apply as writing
-from varde.batch import count, nightly
+from varde.batch import bootstrap, count, drift, freshness, nightly, outputs
+from varde.batch.counting import Here
 from varde.batch.loader import Loader
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.demo import formats
 from varde.history import DAY_MS
 from varde.pairs import Relation
 from varde.settings import Settings
-from varde.store import night as night_store
+from varde.store import rewrite
 from varde.store.night import NightStore
 
 from .bench_apply import server
@@ -163,45 +164,69 @@ def loaded(folder: str, settings: Settings) -> Iterator[DuckDBWarehouse]:
 
 
 def whole(settings: Settings, warehouse: DuckDBWarehouse) -> None:
-    """The table of a whole night, and of another one with the same counts.
+    """The table of a whole night, phase by phase, and of another one with the same counts.
 
     Raises:
         AssertionError: Redis does not hold what the night says.
     """
-    client = redis.Redis.from_url(settings.redis_url)
-    clock = Clock(client)
-    lines = []
-    as_of = nightly.newest(warehouse)
+    clock = Clock(redis.Redis.from_url(settings.redis_url))
+    as_of = freshness.newest(warehouse)
+    day = as_of // DAY_MS + 1
+    lines = [["freshness", *clock.lap()]]
+    warehouse.define()
     result = nightly.build(warehouse, as_of, settings.limits, settings.mapping)
     lines.append(["queries", *clock.lap()])
-    day = as_of // DAY_MS + 1
     with closing(NightStore.from_settings(settings, lambda: as_of)) as store:
-        for name in ("applied to an empty Redis", "applied again"):
+        for name in ("an empty Redis", "again"):
+            found = drift.against_store(store, result.rows, result.supports, day)
+            lines.append([f"compare, {name}: {found.pairs_different:,} pairs different", *clock.lap()])
+            if name == "an empty Redis":
+                bootstrap.fill(warehouse, store, result, settings)
+                lines.append(["popularity and latest items", *clock.lap()])
             done = writing.apply(result, store, day, name)
-            lines.append([f"{name}: {done.rows_changed:,} of {done.rows:,} rows changed", *clock.lap()])
-        pairs = 0
-        for relation in Relation:
-            for item, cells in itertools.islice(result.rows(relation), 0, None, 20):
-                assert store.counts(relation, item) == cells
-                pairs += len(cells)
-        assert pairs
-    say(f"\n{RETAIL.name}: {result.rows_of['histories']:,} rows of histories, {pairs:,} pairs compared")
+            lines.append([f"apply, {name}: {done.rows_changed:,} of {done.rows:,} rows changed", *clock.lap()])
+        found = drift.against_store(store, result.rows, result.supports, day)
+        assert found.pairs_different == found.supports_different == 0
+        lines.append([f"compare afterwards: {found.pairs_compared:,} pairs", *clock.lap()])
+    lines += reported(warehouse, result, found, clock)
+    say(f"\n{RETAIL.name}: {result.rows_of['histories']:,} rows of histories")
     table(["", "wall s", "CPU s", "Redis CPU s"], lines)
     say(f"  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB at most, loading included")
+
+
+def reported(
+    warehouse: DuckDBWarehouse, result: nightly.Night, found: drift.Summary, clock: Clock
+) -> Iterator[list[str]]:
+    """The lines of what is written for reports."""
+    assert isinstance(result.counted, Here)
+    pairs = outputs.fill_pairs(warehouse, result.counted.incidence)
+    yield [f"report, pairs: {pairs:,}", *clock.lap()]
+    rows = outputs.publish(warehouse)
+    yield [f"report, supports and neighbours: {sum(rows.values()):,} rows", *clock.lap()]
+    counted = outputs.Counted(
+        result.as_of, result.window_start, result.customers, len(result.counted.items), pairs, result.faults
+    )
+    outputs.record(warehouse, outputs.Run("bench", result.as_of, 0.0, "bench", (), True), counted, found)
+    yield ["report, the run", *clock.lap()]
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bench_night", description=__doc__)
     parser.add_argument("--customers", type=int, default=20_000, help="customers of the generated histories")
+    parser.add_argument("--no-retail", action="store_true", help="leave the whole job out")
+    parser.add_argument("--no-stalls", action="store_true", help="the whole job alone")
     parser.add_argument("--read", metavar="URL", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:
         read(given.read)
         return
     say(f"the nightly job's writes; {machine()}")
-    say(f"at most {night_store.CELLS_PER_CALL:,} counts and {night_store.ROWS_PER_CALL} rows a call")
-    stalls(given.customers)
+    say(f"at most {rewrite.CELLS_PER_CALL:,} counts and {rewrite.ROWS_PER_CALL} rows a call")
+    if not given.no_stalls:
+        stalls(given.customers)
+    if given.no_retail:
+        return
     if not RETAIL.exists():
         say(f"\n{RETAIL.name}: not in {DATA}, left out")
         return

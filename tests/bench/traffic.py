@@ -12,8 +12,7 @@ from varde.counts import Counts, count
 from varde.demo.messages import delivered, encode
 from varde.demo.simulate import shoppers
 from varde.events import Interaction, parse
-from varde.history import Signal
-from varde.pairs import NOBODY
+from varde.pairs import Histories
 from varde.settings import Settings
 
 BYTES = 600
@@ -70,4 +69,4 @@ def counts_of_views(messages: Sequence[bytes], settings: Settings) -> Counts:
         (event,) = events
         assert isinstance(event, Interaction)
         viewed.setdefault(event.user_id or "", []).extend((item, event.time) for item in event.items)
-    return count(NOBODY.having(Signal.VIEW, history.of(entries, settings.cap)) for entries in viewed.values())
+    return count(Histories(view=history.of(entries, settings.cap)) for entries in viewed.values())

@@ -207,7 +207,7 @@ def test_link_conflicts_leave_the_first_customer() -> None:
 def test_differences_are_dated_by_the_newer_interaction() -> None:
     start = 19_990 * DAY_MS
     old = Histories(view={"a": start, "b": start + 5 * DAY_MS})
-    late = old.having(Signal.VIEW, {**old.view, "x": start + 2 * DAY_MS})
+    late = old._replace(view={**old.view, "x": start + 2 * DAY_MS})
     rows = difference(old, late, 0).rows
     assert sorted((row.day, row.item, row.partners) for row in rows) == [
         (19_992, "x", ("a",)),

@@ -7,10 +7,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varde.ranking import RANKINGS, SHRINKAGE, keep, order, scores
+from varde.ranking import (
+    MOST_DISCOUNT,
+    MOST_SHRINKAGE,
+    RANKINGS,
+    SHRINKAGE,
+    Formula,
+    everything,
+    formula,
+    keep,
+    order,
+    scores,
+)
 
 U32 = 2**32 - 1
 counts_any = st.integers(0, U32)
+
+
+def decimals(most):
+    return st.integers(0, most * 10**6).map(lambda n: n / 10**6) | st.sampled_from([0.0, 0.3, 0.5, 1.0, float(most)])
+
+
+formulas = st.one_of(
+    st.sampled_from(sorted(RANKINGS)).map(Formula),
+    st.builds(Formula, st.sampled_from(sorted(RANKINGS)), discount=decimals(MOST_DISCOUNT)),
+    st.builds(Formula, st.just("cosine"), decimals(MOST_SHRINKAGE), decimals(MOST_DISCOUNT)),
+)
 
 
 @st.composite
@@ -60,8 +82,7 @@ def test_scores_follow_the_formula(ranking, table):
     assert score == pytest.approx(scalar(ranking, k, a, b, n), rel=1e-9, abs=absolute)
 
 
-@pytest.mark.parametrize("ranking", RANKINGS)
-@given(cells=st.lists(st.tuples(counts_any, counts_any), max_size=30), support=counts_any, total=counts_any)
+@given(formulas, st.lists(st.tuples(counts_any, counts_any), max_size=30), counts_any, counts_any)
 def test_scores_are_finite_for_any_non_negative_numbers(ranking, cells, support, total):
     """Supports in a row are older than its counts, so tables that no customers could give do occur."""
     got = scores(ranking, [k for k, _ in cells], support, [b for _, b in cells], total)
@@ -75,7 +96,7 @@ def test_an_empty_row_has_no_scores(ranking):
 
 
 def test_an_unknown_ranking_is_named():
-    with pytest.raises(KeyError, match="lift"):
+    with pytest.raises(ValueError, match="unknown ranking 'lift'; there are cosine, count, jaccard, llr"):
         scores("lift", [1], 1, [1], 1)
 
 
@@ -100,7 +121,7 @@ def test_llr_and_jaccard_are_symmetric(table):
         assert scores(ranking, [k], a, [b], n) == pytest.approx(scores(ranking, [k], b, [a], n), rel=1e-9, abs=1e-6)
 
 
-@given(row=rows(), ranking=st.sampled_from(sorted(RANKINGS)), data=st.data())
+@given(row=rows(), ranking=formulas, data=st.data())
 def test_order_is_by_score_count_and_number_whatever_the_order_of_the_row(row, ranking, data):
     counts, support, supports, total, numbers = row
     shuffled = np.array(data.draw(st.permutations(range(len(counts)))))
@@ -118,9 +139,7 @@ def kept_numbers(row, rankings, size):
     return numbers[keep(rankings, counts, support, supports, total, numbers, size)].tolist()
 
 
-@given(
-    row=rows(), rankings=st.lists(st.sampled_from(sorted(RANKINGS)), min_size=1, unique=True), size=st.integers(1, 60)
-)
+@given(row=rows(), rankings=st.lists(formulas, min_size=1, max_size=5, unique=True), size=st.integers(1, 60))
 def test_keep_holds_the_top_of_every_ranking(row, rankings, size):
     counts, support, supports, total, numbers = row
     kept = set(kept_numbers(row, rankings, size))
@@ -147,3 +166,114 @@ def test_a_cut_by_count_alone_would_lose_a_pair_that_llr_puts_first():
     kept = keep(("llr", "count"), counts, 100, supports, 10_000, numbers, 4)
     assert 10 in kept.tolist()
     assert len(kept) == 4
+
+
+@given(formulas)
+def test_a_formula_is_read_from_its_own_text(chosen):
+    assert formula(str(chosen)) == chosen
+    assert str(formula(str(chosen))) == str(chosen)
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "shrinkage", "discount", "canonical"),
+    [
+        ("llr", "llr", SHRINKAGE, 0, "llr"),
+        ("cosine", "cosine", SHRINKAGE, 0, "cosine"),
+        ("cosine@20.0", "cosine", SHRINKAGE, 0, "cosine"),
+        ("cosine@50", "cosine", 50, 0, "cosine@50"),
+        ("cosine@0", "cosine", 0, 0, "cosine@0"),
+        ("llr^0.50", "llr", SHRINKAGE, 0.5, "llr^0.5"),
+        ("count^0", "count", SHRINKAGE, 0, "count"),
+        ("cosine@50^0.3", "cosine", 50, 0.3, "cosine@50^0.3"),
+        ("jaccard^4", "jaccard", SHRINKAGE, 4, "jaccard^4"),
+    ],
+)
+def test_what_a_text_means(text, score, shrinkage, discount, canonical):
+    assert formula(text) == Formula(score, shrinkage, discount)
+    assert str(formula(text)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "a formula is"),
+        ("lift", "unknown ranking 'lift'"),
+        ("lift@3", "unknown ranking 'lift'"),
+        ("llr@20", "only cosine has a shrinkage"),
+        ("count@50", "only cosine has a shrinkage"),
+        ("llr^", "a formula is"),
+        ("llr^-1", "a formula is"),
+        ("llr^.5", "a formula is"),
+        ("llr^1e3", "a formula is"),
+        ("llr^nan", "a formula is"),
+        ("llr^٣", "a formula is"),
+        ("llr^0.5@3", "a formula is"),
+        ("LLR", "a formula is"),
+        (" llr", "a formula is"),
+        ("llr\n", "a formula is"),
+        ("llr^4.1", "discount is between 0 and 4"),
+        ("llr^0.1234567", "at most 6 decimals"),
+        ("cosine@1000001", "shrinkage is between 0 and 1,000,000"),
+        ("llr^0." + "0" * 5000, "a formula is"),
+    ],
+)
+def test_what_is_no_formula(text, why):
+    with pytest.raises(ValueError, match=why) as caught:
+        formula(text)
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text("lrcosinejad@^.0123456789", max_size=12))
+def test_any_text_is_a_formula_or_a_value_error(text):
+    try:
+        chosen = formula(text)
+    except ValueError:
+        return
+    assert formula(str(chosen)) == chosen
+
+
+@given(chosen=formulas, table=tables(largest=3000), more=st.integers(1, 100))
+def test_more_common_customers_never_score_less(chosen, table, more):
+    k, a, b, n = table
+    lower, higher = max(0, k - more), k
+    scored_lower, scored_higher = (float(scores(chosen, [some], a, [b], n)[0]) for some in (lower, higher))
+    assert scored_higher >= scored_lower - 1e-9 * max(1.0, abs(scored_lower))
+
+
+@given(chosen=formulas, row=rows())
+def test_no_discount_is_the_score_itself(chosen, row):
+    counts, support, supports, total, _ = row
+    plain = Formula(chosen.score, chosen.shrinkage)
+    undiscounted = formula(f"{plain}^0")
+    assert scores(undiscounted, counts, support, supports, total).tolist() == (
+        scores(plain, counts, support, supports, total).tolist()
+    )
+
+
+@given(chosen=formulas, table=tables(largest=3000))
+def test_a_discount_divides_and_makes_nothing_better(chosen, table):
+    k, a, b, n = table
+    (plain,) = scores(Formula(chosen.score, chosen.shrinkage), [k], a, [b], n)
+    (discounted,) = scores(chosen, [k], a, [b], n)
+    if plain <= 0:
+        assert discounted == plain
+    else:
+        assert discounted == pytest.approx(plain / max(b, 1) ** chosen.discount, rel=1e-12)
+        assert 0 < discounted <= plain
+
+
+def test_a_discount_prefers_the_rare_of_two_equally_tied():
+    found = scores("jaccard^1", [10, 10], 10, [20, 2000], 10_000), scores("count^0.5", [10, 10], 10, [20, 2000], 10_000)
+    for rare, popular in found:
+        assert rare > popular
+
+
+@given(table=tables(), also=st.lists(formulas, max_size=3))
+def test_everything_is_each_score_and_the_lift(table, also):
+    k, a, b, n = table
+    got = everything([k], a, [b], n, also)
+    assert set(got) == {*RANKINGS, *map(str, also), "lift"}
+    lift = got.pop("lift")
+    for text, score in got.items():
+        assert score.tolist() == scores(text, [k], a, [b], n).tolist()
+    assert lift[0] == pytest.approx(k * n / (a * b)) if a * b else math.isnan(lift[0])

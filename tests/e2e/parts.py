@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from google.cloud.pubsub_v1 import PublisherClient
+from tests.property import oracle
+from tests.streaming.world import live
 
 from varde import progress
 from varde.batch import apply, nightly
+from varde.batch.arguments import check
 from varde.batch.loader import Loader
-from varde.batch.reconcile import check
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.demo import emulator, pubsub, replay
 from varde.demo.messages import Message
@@ -28,9 +30,6 @@ from varde.history import DAY_MS
 from varde.settings import PREFIX, Settings
 from varde.store.night import NightStore
 from varde.store.sync import Store
-
-from ..property import oracle  # noqa: TID252 - tests are no package of a fixed name
-from ..streaming.world import live  # noqa: TID252
 
 POLL_S = 0.05
 STALLED_S = 180.0

@@ -211,6 +211,9 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
     answer = get(similar)
     assert answer["rung"] == "pairs"
     assert all(entry["customers"] >= 3 for entry in answer["items"])
+    assert answer["items"][0]["title"], "the catalogue is there"
+    assert get(f"{url}/v1/recommendations?placement=home")["items"], "and its server's configuration"
+    assert get(f"{url}/v1/items?q=merino")["items"]
     explained = get(reason)
     assert explained["customers"] >= 3
     assert "viewed both" in explained["text"]

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.streaming.play import in_bundles, play_stream
+from tests.streaming.world import clock, live, shop
+from tests.streaming.world import truth as truth_of_shop
 
 from varde import progress
 from varde.demo.redis import start_redis
@@ -19,9 +22,6 @@ from varde.store.sync import Store
 from varde.streaming import parse, profiles, write
 from varde.streaming.options import StreamParameters
 
-from ..streaming.play import in_bundles, play_stream  # noqa: TID252 - tests are no package of a fixed name
-from ..streaming.world import clock, live, shop  # noqa: TID252
-from ..streaming.world import truth as truth_of_shop  # noqa: TID252
 from .faults import Bundles, FaultyClient
 from .parts import differing, load, nightly_run, streaming
 from .visits import DAY_MS, HOUR_MS, day, delivered, folded, truth

@@ -10,14 +10,13 @@ from typing import Any
 
 import orjson
 from segment.analytics.client import Client
+from tests.property import oracle
+from tests.property.fold import Fold
 
 from varde import keys
 from varde.demo.messages import Message, iso
 from varde.events import Event, Mapping, Rejected, parse
 from varde.history import Limits
-
-from ..property import oracle  # noqa: TID252 - tests are no package of a fixed name
-from ..property.fold import Fold  # noqa: TID252
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

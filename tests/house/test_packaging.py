@@ -20,7 +20,7 @@ from .tree import CORE, PYPROJECT, ROOT, module_name, shipped
 
 pytestmark = pytest.mark.e2e
 
-DATA = ("*.lua", "*.sql", "*.html", "*.js", "*.css", "py.typed")
+DATA = ("*.lua", "*.sql", "*.html", "*.js", "*.css", "*.toml", "py.typed")
 
 
 def wanted(path: Path) -> str:

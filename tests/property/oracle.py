@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from varde.events import Erasure, Event, IdentityLink, Impersonal, Interaction, Return, Withdrawal
 from varde.history import Limits, Signal
+from varde.orders import order_key
 from varde.pairs import ANY_ITEM, Universe
 
 Totals = tuple[dict[tuple[int, str, str], int], dict[tuple[int, str], int]]
@@ -38,6 +39,11 @@ def facts(event: Interaction | Return) -> list[Fact]:
 
 def arrival(events: Iterable[Event], limits: Limits, now: int) -> Totals:
     """The counts after these events came in this order."""
+    return counted(told(events), limits, now)
+
+
+def told(events: Iterable[Event]) -> dict[Key, list[Fact]]:
+    """What is known of each customer after these events came in this order."""
     held: dict[Key, list[Fact]] = {}
     owner: dict[str, str] = {}
     said: dict[str, int] = {}
@@ -64,7 +70,7 @@ def arrival(events: Iterable[Event], limits: Limits, now: int) -> Totals:
                 del owner[event.anonymous_id or ""], said[event.anonymous_id or ""]
         else:
             assert isinstance(event, Impersonal)
-    return counted({who: [f for f in some if f.time > erased.get(who, -1)] for who, some in held.items()}, limits, now)
+    return {who: [f for f in some if f.time > erased.get(who, -1)] for who, some in held.items()}
 
 
 def warehouse(events: Sequence[Event], limits: Limits, now: int) -> Totals:
@@ -110,6 +116,41 @@ def histories(done: Iterable[Fact], limits: Limits, now: int) -> list[set[str]]:
                 latest[fact.item] = max(latest.get(fact.item, 0), fact.time)
         out.append(set(sorted(latest, key=lambda item, at=latest: (-at[item], item))[: limits.cap]))  # type: ignore[misc]
     return out
+
+
+Latest = tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, int]]]
+"""Views, carts and purchases as (item, time), newest first, of equal times the greater item first."""
+
+
+def latest(done: Iterable[Fact], kept: tuple[int, int, int]) -> Latest:
+    """A customer's latest items: so many views and carts, and the purchases of so many lines and returns of orders."""
+    times: dict[tuple[int, bytes], int] = {}
+    for fact in done:
+        entry = fact.item.encode()
+        if fact.signal in (None, Signal.PURCHASE):  # ties are cut by the bytes of order, sign and item
+            sign = b"-" if fact.signal is None else b"+"
+            entry = (order_key(fact.order) or bytes(8)) + sign + entry
+        which = int(Signal.PURCHASE if fact.signal is None else fact.signal), entry
+        times[which] = max(fact.time, times.get(which, -1))
+
+    def newest(signal: Signal) -> list[tuple[bytes, int]]:
+        some = [(entry, time) for (which, entry), time in times.items() if which == signal]
+        return sorted(some, key=lambda found: (found[1], found[0]), reverse=True)[: kept[signal]]
+
+    deeds = dict(newest(Signal.PURCHASE))
+    ordered: dict[str, int] = {}
+    bought: dict[str, int] = {}
+    for entry, time in deeds.items():
+        order, sign, item = entry[:8], entry[8:9], entry[9:]
+        if sign == b"+":
+            ordered[item.decode()] = max(time, ordered.get(item.decode(), -1))
+            if order + b"-" + item not in deeds and order + b"-" not in deeds:
+                bought[item.decode()] = max(time, bought.get(item.decode(), -1))
+    return (
+        [(item.decode(), time) for item, time in newest(Signal.VIEW)],
+        [(item.decode(), time) for item, time in newest(Signal.CART) if time > ordered.get(item.decode(), -1)],
+        sorted(bought.items(), key=lambda found: (found[1], found[0]), reverse=True),
+    )
 
 
 def counted(held: dict[Key, list[Fact]], limits: Limits, now: int) -> Totals:

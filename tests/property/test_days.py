@@ -7,6 +7,7 @@ by brute force; together both are the definition at every moment.
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ limits = st.builds(Limits, st.integers(2, 5), st.integers(1, 4))
 ITEMS = st.lists(st.sampled_from("pqrst"), min_size=1, max_size=3, unique=True).map(tuple)
 
 
+@cache
 def time_on(day: int) -> st.SearchStrategy[int]:
     """A time of that day, its edges among them."""
     start = day * DAY_MS

@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.streaming.world import NOW, clock
+from tests.streaming.world import NOW, Cell, clock
 
 from varde import profile
 from varde.events import REASONS, Rejected, parse
@@ -50,24 +50,6 @@ OUTCOMES = (
     "counted", "refreshed", "unchanged", "too_old", "erased", "flooded", "returned", "forgotten", "withdrawn",
     "linked", "link_conflict", "link_conflict_older", "merged",
 )  # fmt: skip
-
-
-class Cell:
-    """A state cell and its timer, as far as the steps use them."""
-
-    value: bytes | None = None
-
-    def read(self) -> bytes | None:
-        return self.value
-
-    def write(self, value: bytes) -> None:
-        self.value = value
-
-    def set(self, timestamp: Any) -> None:
-        assert timestamp.micros >= 0
-
-    def clear(self) -> None:
-        self.value = None
 
 
 class Steps:

@@ -9,7 +9,7 @@ from varde.history import DAY_MS, Limits
 from varde.profile import Profile
 
 from .fold import Fold
-from .strategies import NOW, erasures, interactions, links, returns
+from .strategies import NOW, peaceful
 
 MANY = settings(max_examples=5 * settings().max_examples)
 LIMITS = Limits(3, 4)
@@ -20,11 +20,7 @@ TODAY = NOW // DAY_MS
 @given(st.data())
 def test_events_and_seeds_of_earlier_days_leave_nothing_dated_today(data: st.DataObject) -> None:
     """In any order, erasures and links included; the night's counts of those days are then all that there is."""
-    some = interactions(LIMITS.window_days)
-    one_owner = links(LIMITS.window_days, {"a": "U", "b": "V"})
-    every = st.one_of(some, some, one_owner, returns(LIMITS.window_days), erasures(LIMITS.window_days))
-    older = every.filter(lambda event: event.time < TODAY * DAY_MS)
-    events = data.draw(st.lists(older, max_size=15))
+    events = data.draw(peaceful(LIMITS.window_days, TODAY * DAY_MS, 15))
     cut = data.draw(st.integers(0, len(events)))
     before = Fold(LIMITS, NOW).play(events[:cut])
     late: list[object] = [("known", k, p) for k, p in before.known.items()]

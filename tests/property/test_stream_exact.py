@@ -12,7 +12,7 @@ from varde.profile import Profile
 
 from . import oracle
 from .fold import Fold
-from .strategies import NOW, erasures, interactions, limits, links, returns, worlds
+from .strategies import NOW, limits, peaceful, worlds
 
 MOST = settings(max_examples=20 * settings().max_examples)
 MANY = settings(max_examples=3 * settings().max_examples)
@@ -36,11 +36,7 @@ def test_any_world_equals_brute_force(data: st.DataObject, limits: Limits) -> No
 @MANY
 @given(st.data(), limits)
 def test_order_and_repeats_do_not_matter(data: st.DataObject, limits: Limits) -> None:
-    """Without conflicting links and withdrawals, which are about order: devices belong to the user of their letter."""
-    days = limits.window_days
-    one_owner = links(days, {"a": "U", "b": "V"})
-    some = interactions(days)
-    events = data.draw(st.lists(st.one_of(some, some, one_owner, returns(days), erasures(days)), max_size=20))
+    events = data.draw(peaceful(limits.window_days))
     stream = Fold(limits, NOW).play(again(data, events))
     assert stream.total.totals() == oracle.arrival(events, limits, NOW) == oracle.warehouse(events, limits, NOW)
 
@@ -68,10 +64,7 @@ def test_a_restart_with_seeds_equals_no_restart(data: st.DataObject, limits: Lim
 @given(st.data(), limits)
 def test_seeds_may_come_after_events(data: st.DataObject, limits: Limits) -> None:
     """Interactions, orders and returns that the stream meets before the past of their customer is in."""
-    days = limits.window_days
-    some = interactions(days)
-    one_owner = links(days, {"a": "U", "b": "V"})
-    events = data.draw(st.lists(st.one_of(some, some, one_owner, returns(days), erasures(days)), max_size=20))
+    events = data.draw(peaceful(limits.window_days))
     cut = data.draw(st.integers(0, len(events)))
     before = Fold(limits, NOW).play(events[:cut])
     after = Fold(limits, NOW)

@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import itertools
 
@@ -7,6 +8,7 @@ from tests.conftest import redis_binary, running_redis
 from varde import keys
 from varde.server.app import create_app
 from varde.server.main import connected
+from varde.server.parts import PARTS
 from varde.settings import Settings
 from varde.store.sync import Store
 
@@ -50,10 +52,16 @@ def settings(filled):
 def serve(aiohttp_client):
     """settings -> a client of a server with those settings, the tests' clock and counted request ids."""
 
-    async def start(settings, **changes):
+    async def start(settings, *, wait=True, config=None, **changes):
         settings = dataclasses.replace(settings, **changes)
         ids = (f"request-{n}" for n in itertools.count(1))
-        app = create_app(settings, lambda: connected(settings), clock=lambda: NOW, new_id=lambda: next(ids))
-        return await aiohttp_client(app)
+        app = create_app(
+            settings, lambda: connected(settings), clock=lambda: NOW, new_id=lambda: next(ids), config=config
+        )
+        client = await aiohttp_client(app)
+        if wait:
+            async with asyncio.timeout(20):
+                await app[PARTS].running.loaded.wait()
+        return client
 
     return start

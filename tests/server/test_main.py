@@ -54,7 +54,7 @@ class Process:
     def port(self):
         assert self._listening.wait(DEADLINE_S), self.err
         (line,) = [line for line in self.err if "listening on" in line]
-        found = re.search(r"listening on http://127\.0\.0\.1:(\d+)$", line)
+        found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)", orjson.loads(line)["message"])
         assert found, line
         return int(found[1])
 
@@ -98,17 +98,23 @@ def test_it_answers_until_it_is_told_to_stop(process, number):
         get(process.port, "/healthz")
 
 
+def refused(port, line):
+    """The first bytes of the answer to a request line."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as connection:
+        connection.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return connection.recv(100)
+
+
 def test_what_it_writes_holds_no_personal_id(process):
     get(process.port, "/v1/recommendations?uid=jane%40example.org")
+    assert b" 400 " in refused(process.port, b"GET /v1/recommendations?n=0&uid=jane HTTP/1.1")
     for line in (
         b"GET /v1/recommendations?uid=jane\xff HTTP/1.1",
         b"GET /?uid=jane jane HTTP/1.1",
         b"jane",
         b"\x16\x03jane",
     ):
-        with socket.create_connection(("127.0.0.1", process.port), timeout=DEADLINE_S) as connection:
-            connection.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert b" 400 " in connection.recv(100)
+        assert b" 400 " in refused(process.port, line)
     with socket.create_connection(("127.0.0.1", process.port), timeout=DEADLINE_S) as connection:
         connection.sendall(b"GET /?uid=" + b"jane" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 400 " in connection.recv(100)
@@ -116,8 +122,9 @@ def test_what_it_writes_holds_no_personal_id(process):
     assert process.ended() == 0
     lines = [orjson.loads(line) for line in process.out]
     assert [(line["route"], line["status"]) for line in lines if line["route"] != "unmatched"] == [
-        ("/v1/recommendations", 200)
-    ]
+        ("/v1/recommendations", 400)
+    ], "what went well is not logged"
+    assert [orjson.loads(line)["level"] for line in process.err], "one JSON object a line"
     assert "jane" not in "\n".join(process.out + process.err)
     assert "Traceback" not in "".join(process.err)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from tests.streaming.world import NOW, clock, identify, message, order, view
+from tests.streaming.world import NOW, Cell, clock, identify, message, order, view
 
 from varde import consent, keys, profile, seed, transitions
 from varde.events import REASONS
@@ -20,7 +20,7 @@ from varde.pairs import Histories
 from varde.profile import Profile
 from varde.settings import Settings
 from varde.store.sync import Store
-from varde.streaming import local_runner, write
+from varde.streaming import catalogue, local_runner, write
 from varde.streaming.options import StreamParameters
 from varde.streaming.pipeline import build
 from varde.streaming.profiles import AnonymousProfiles, KnownProfiles
@@ -28,7 +28,7 @@ from varde.streaming.profiles import AnonymousProfiles, KnownProfiles
 DOCS = Path(__file__).parents[2] / "docs"
 STREAM = (DOCS / "metrics.md").read_text(encoding="utf-8").split("\n## Stream\n")[1]
 COUNTERS, BEAM_METRICS = STREAM.split("\n### Beam metrics\n")
-VARIABLE_PARTS = {REJECTED: "<reason>", IGNORED: "<reason>", PREFIX: "<bound>"}
+VARIABLE_PARTS = {REJECTED: "<reason>", IGNORED: "<reason>", PREFIX: "<bound>", catalogue.REJECTED: "<reason>"}
 
 
 def documented(section: str) -> list[str]:
@@ -108,7 +108,9 @@ def ran(redis_url):
     messages = [*examples_of_reasons(), *(data for each in BY_PROFILE.values() for data in each)]
     pipeline = beam.Pipeline(runner="FnApiRunner")
     past = pipeline | "Past" >> beam.Create(SEEDS)
-    build(pipeline | beam.Create([(data, NOW) for data in messages]), parameters, bounded=True, clock=clock, past=past)
+    items = pipeline | "Items" >> beam.Create([(b'{"id":"a","stock":1}', NOW), (b"{", NOW)])
+    given = pipeline | beam.Create([(data, NOW) for data in messages])
+    build(given, parameters, bounded=True, clock=clock, past=past, items=items)
     result = pipeline.run()
     result.wait_until_finish()
     store = Store.from_settings(settings)
@@ -116,19 +118,6 @@ def ran(redis_url):
     store.close()
     found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("varde"))
     return counters, {metric.key.metric.name for kind in found.values() for metric in kind}
-
-
-class Cell:
-    """One cell of state, and the timer beside it, as a runner holds them."""
-
-    def __init__(self, value: bytes) -> None:
-        self.value: bytes | None = value
-
-    def read(self) -> bytes | None:
-        return self.value
-
-    def clear(self) -> None:
-        self.value = None
 
 
 def counted_when_idle(step: KnownProfiles | AnonymousProfiles) -> set[str]:

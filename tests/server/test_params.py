@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varde.history import Signal
-from varde.pairs import Relation
 from varde.server.errors import ApiError
 from varde.server.params import CUSTOMER_BYTES, ITEM_BYTES, MOST_SEEDS, Query, item_in_path
 
-ALLOWED = ("n", "relation", "ranking", "items", "item", "uid", "aid", "signal")
-RANKINGS = ("llr", "count")
+ALLOWED = ("n", "relation", "ranking", "items", "item", "uid", "aid", "signal", "in_stock", "category")
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).filter(
     lambda t: len(t.encode()) <= 256
@@ -30,9 +28,12 @@ def refused(read):
 def test_any_query_is_read_or_refused(raw):
     try:
         query = Query(raw, ALLOWED)
-        query.listing(RANKINGS)
-        query.seeds()
+        query.number("n", 10, 100)
+        query.relation()
+        query.items("items", "item")
         query.signal()
+        query.yes("in_stock", True)
+        query.text("category", 256)
         query.customer("uid")
     except ApiError as error:
         assert error.status == 400
@@ -63,45 +64,65 @@ def test_percent_signs_are_decoded_once():
 
 @pytest.mark.parametrize("n", ["0", "101", "-1", "1.0", "1e1", "", " 5", "1_0", "٣", "9" * 30, "+5", "nan"])
 def test_n_is_a_whole_number_in_its_bounds(n):
-    assert refused(lambda: Query(urlencode({"n": n}), ALLOWED).listing(RANKINGS)) == "n"
+    assert refused(lambda: Query(urlencode({"n": n}), ALLOWED).number("n", 10, 100)) == "n"
 
 
 @pytest.mark.parametrize(
     ("raw", "field"),
     [
-        ("relation=also", "relation"),
-        ("relation=ALSO_VIEWED", "relation"),
-        ("ranking=cosine", "ranking"),  # exists, but is not configured
-        ("ranking=", "ranking"),
-        ("n=1&n=2", "n"),
         ("n=5&limit=5", "limit"),
         ("n=%FF", "query"),
+        ("%FF=1", "query"),
         ("&".join(f"item={i}" for i in range(201)), "query"),
     ],
 )
-def test_the_field_at_fault_is_named(raw, field):
-    assert refused(lambda: Query(raw, ALLOWED).listing(RANKINGS)) == field
+def test_a_query_with_a_field_at_fault_names_it(raw, field):
+    assert refused(lambda: Query(raw, ALLOWED)) == field
 
 
-def test_a_list_has_defaults():
-    asked = Query("", ALLOWED).listing(RANKINGS)
-    assert (asked.n, asked.relation, asked.ranking) == (10, Relation.ALSO_VIEWED, "llr")
-    assert Query("", ALLOWED).signal() is Signal.VIEW
+def test_a_parameter_may_be_given_once():
+    assert refused(lambda: Query("n=1&n=2", ALLOWED).number("n", 10, 100)) == "n"
 
 
-def test_values_are_taken():
-    asked = Query("n=100&relation=viewed_bought&ranking=count", ALLOWED).listing(RANKINGS)
-    assert (asked.n, asked.relation, asked.ranking) == (100, Relation.VIEWED_BOUGHT, "count")
+def test_there_are_defaults():
+    query = Query("", ALLOWED)
+    assert query.number("n", 10, 100) == 10
+    assert query.signal() is Signal.VIEW
+    assert query.yes("in_stock", True) is True
+    assert query.text("category", 5) is None
+    assert query.items("items", "item") == ()
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("yes", True), ("1", True), ("no", False), ("0", False)])
+def test_yes_and_no(text, value):
+    assert Query(f"in_stock={text}", ALLOWED).yes("in_stock", not value) is value
+
+
+@pytest.mark.parametrize("text", ["", "True", "on", "2"])
+def test_what_is_neither_yes_nor_no(text):
+    assert refused(lambda: Query(f"in_stock={text}", ALLOWED).yes("in_stock", True)) == "in_stock"
+
+
+def test_a_text_is_bounded_in_bytes():
+    assert Query("category=%C3%A9%C3%A9", ALLOWED).text("category", 4) == "éé"
+    assert refused(lambda: Query("category=%C3%A9%C3%A9", ALLOWED).text("category", 3)) == "category"
+    assert refused(lambda: Query("category=", ALLOWED).text("category", 3)) == "category"
 
 
 def test_seeds_keep_their_order_and_come_once():
-    assert Query("items=a,b&items=c,,a&item=x%2Cy", ALLOWED).seeds() == ["a", "b", "c", "x,y"]
+    assert Query("items=a,b&items=c,,a&item=x%2Cy", ALLOWED).items("items", "item") == ("a", "b", "c", "x,y")
 
 
-def test_seeds_are_bounded():
-    assert refused(lambda: Query("items=" + ",".join(map(str, range(MOST_SEEDS + 1))), ALLOWED).seeds()) == "items"
-    assert refused(lambda: Query(f"items=a,{'b' * 257}", ALLOWED).seeds()) == "items"
-    assert refused(lambda: Query("item=", ALLOWED).seeds()) == "item"
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ("items=" + ",".join(map(str, range(MOST_SEEDS + 1))), "items"),
+        (f"items=a,{'b' * 257}", "items"),
+        ("item=", "item"),
+    ],
+)
+def test_seeds_are_bounded(raw, field):
+    assert refused(lambda: Query(raw, ALLOWED).items("items", "item")) == field
 
 
 @pytest.mark.parametrize("name", ["uid", "aid"])

@@ -16,7 +16,11 @@ from varde.store.sync import Store
 
 from .world import ITEMS, NOW, UNKNOWN, neighbours, pair
 
-LIST_FIELDS = {"request_id", "relation", "ranking", "rung", "stale", "experiment", "variation", "items"}
+LIST_FIELDS = {
+    "request_id", "placement", "relation", "ranking", "rung", "stale", "experiment", "variation", "items",
+}  # fmt: skip
+DIGITS = 5e-9
+"""Scores have nine significant digits."""
 relations = pytest.mark.parametrize("relation", Relation, ids=lambda relation: relation.label)
 
 
@@ -45,7 +49,9 @@ async def test_similar_is_brute_force(serve, settings, everyone, relation, ranki
         expected = by_hand(everyone, relation, item, ranking)
         assert expected, "the world is too small to test anything"
         assert [(entry["id"], entry["customers"]) for entry in body["items"]] == [(i, c) for i, _, c in expected]
-        assert [entry["score"] for entry in body["items"]] == pytest.approx([score for _, score, _ in expected])
+        assert [entry["score"] for entry in body["items"]] == pytest.approx(
+            [score for _, score, _ in expected], rel=DIGITS
+        )
 
 
 async def test_the_shape_is_the_contract(serve, settings):
@@ -54,6 +60,7 @@ async def test_the_shape_is_the_contract(serve, settings):
     assert set(body) == {*LIST_FIELDS, "item"}
     assert body["request_id"] == "request-1"
     assert (body["item"], body["relation"], body["ranking"]) == ("tent", "also_viewed", "llr")
+    assert body["placement"] == "default"
     assert (body["rung"], body["stale"], body["experiment"], body["variation"]) == ("pairs", False, None, None)
     assert len(body["items"]) == 2
     assert all(set(entry) == {"id", "score", "customers"} for entry in body["items"])
@@ -64,16 +71,52 @@ async def test_the_shape_is_the_contract(serve, settings):
     assert all(set(entry) == {"id", "score", "customers", "because"} for entry in body["items"])
 
 
-async def test_every_answer_has_headers_that_fit_it(serve, settings):
+HEADERS = [
+    ("/v1/similar/tent", "public, no-cache", True),
+    ("/v1/similar/tent?uid=jane", "private, no-cache", True),
+    ("/v1/similar/tent?n=0", "no-store", True),
+    ("/v1/recommendations?items=tent", "public, no-cache", True),
+    ("/v1/recommendations?uid=jane", "private, no-cache", True),
+    ("/v1/recommendations?items=tent&cart=mat", "private, no-cache", True),
+    ("/v1/explain/tent/mat", "no-store", False),
+    ("/v1/stats", "no-store", False),
+]
+
+
+@pytest.mark.parametrize(("path", "cache", "anybody"), HEADERS, ids=lambda value: str(value))
+async def test_every_answer_has_headers_that_fit_it(serve, settings, path, cache, anybody):
     client = await serve(settings)
-    for path, anybody in (("/v1/similar/tent", True), ("/v1/similar/tent?n=0", True), ("/v1/explain/tent/mat", False)):
-        response = await client.get(path)
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Cache-Control"] == "no-store"
-        assert response.headers["X-Request-Id"].startswith("request-")
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-        assert response.headers.get("Access-Control-Allow-Origin") == ("*" if anybody else None)
-        assert "aiohttp" not in response.headers["Server"]
+    response = await client.get(path)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == cache
+    assert response.headers["X-Request-Id"].startswith("request-")
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers.get("Access-Control-Allow-Origin") == ("*" if anybody else None)
+    assert "aiohttp" not in response.headers["Server"]
+    assert ("ETag" in response.headers) == (cache != "no-store")
+
+
+async def test_the_same_answer_is_not_sent_twice(serve, settings):
+    client = await serve(settings)
+    first = await client.get("/v1/similar/tent?n=3")
+    tag = first.headers["ETag"]
+    for said in (tag, f'"other", {tag}', tag.removeprefix("W/"), "*"):
+        again = await client.get("/v1/similar/tent?n=3", headers={"If-None-Match": said})
+        assert (again.status, await again.read(), again.headers["ETag"]) == (304, b"", tag), said
+        assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
+    other = await client.get("/v1/similar/tent?n=2", headers={"If-None-Match": tag})
+    assert (other.status, len((await other.json())["items"])) == (200, 2)
+
+
+async def test_each_answer_has_its_own_request_id_and_the_head_is_that_of_get(serve, settings):
+    client = await serve(settings)
+    answers = [await client.get("/v1/similar/tent") for _ in range(3)]
+    bodies = [await answer.json() for answer in answers]
+    assert [body.pop("request_id") for body in bodies] == [answer.headers["X-Request-Id"] for answer in answers]
+    assert len({answer.headers["X-Request-Id"] for answer in answers}) == 3
+    assert bodies[0] == bodies[1] == bodies[2]
+    head = await client.head("/v1/similar/tent")
+    assert (head.status, await head.read(), head.headers["ETag"]) == (200, b"", answers[0].headers["ETag"])
 
 
 @pytest.mark.parametrize("item", ITEMS)
@@ -89,7 +132,11 @@ async def test_an_unknown_item_gets_what_is_popular(serve, settings, everyone):
     body = await get(client, f"/v1/similar/{UNKNOWN}", n=3)
     popular = await get(client, "/v1/popular", signal="view", n=3)
     assert body["rung"] == "popular"
-    assert body["items"] == [{**entry, "customers": None} for entry in popular["items"]]
+    ids = [entry["id"] for entry in popular["items"]]
+    assert [(entry["id"], entry["customers"]) for entry in body["items"]] == [(item, None) for item in ids]
+    assert [entry["score"] for entry in body["items"]] == pytest.approx(
+        [entry["score"] for entry in popular["items"]], rel=DIGITS
+    )
     assert len(body["items"]) == 3
     scores = [entry["score"] for entry in popular["items"]]
     assert scores == sorted(scores, reverse=True)
@@ -161,7 +208,7 @@ async def test_recommendations_blend_the_rows_of_the_seeds(serve, settings, ever
     assert {entry["id"] for entry in body["items"]} == set(expected)
     for entry in body["items"]:
         parts = expected[entry["id"]]
-        assert entry["score"] == pytest.approx(sum(score for score, _, _ in parts))
+        assert entry["score"] == pytest.approx(sum(score for score, _, _ in parts), rel=DIGITS)
         best = max(parts)
         assert (entry["customers"], entry["because"]) == (best[1], best[2])
     order = [(-entry["score"], -entry["customers"], entry["id"]) for entry in body["items"]]

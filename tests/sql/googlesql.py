@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from varde.batch.warehouse import Parameter, Parameters
+from varde.batch.warehouse import Parameter, Parameters, ddl
 from varde.batch.warehouse.segment import (
     CALL_TABLES,
     CONSENT,
@@ -22,44 +22,18 @@ from varde.batch.warehouse.segment import (
 
 Row = dict[str, Any]
 
-_MESSAGE = {
-    "signal": pa.int64(), "message_id": pa.string(), "user_id": pa.string(), "anonymous_id": pa.string(),
-    "time": pa.int64(),
-}  # fmt: skip
-_DEED = {"customer": pa.string(), "signal": pa.int64(), "item": pa.string()}
-OWN: dict[str, Mapping[str, pa.DataType]] = {
-    "robots": {"user_agent": pa.string()},
-    "messages": _MESSAGE
-    | dict.fromkeys(("order_id", "user_agent"), pa.string())
-    | {"consent_given": pa.bool_()}
-    | dict.fromkeys(("product_id", "sku", "variant", "products"), pa.string()),
-    "interactions": _MESSAGE | {"order_id": pa.string(), "item": pa.string()},
-    "withdrawals": {"user_id": pa.string(), "anonymous_id": pa.string(), "time": pa.int64()},
-    "identity": {"anonymous_id": pa.string(), "user_id": pa.string(), "time": pa.int64()},
-    "deeds": _DEED | {"order_id": pa.string(), "time": pa.int64()},
+UNDECLARED: dict[str, Mapping[str, pa.DataType]] = {
     "erasures": {"user_id": pa.string(), "time": pa.int64()},
     "forgotten": {"customer": pa.string(), "time": pa.int64()},
-    "order_returns": {"customer": pa.string(), "order_id": pa.string(), "item": pa.string(), "time": pa.int64()},
-    "order_lines": {
-        "customer": pa.string(), "item": pa.string(), "order_id": pa.string(), "time": pa.int64(),
-        "returned": pa.bool_(),
-    },
-    "histories": _DEED | {"time": pa.int64()},
     "raw": dict.fromkeys(("call", "fault", "id", "user_id", "anonymous_id", "previous_id", "event"), pa.string())
     | dict.fromkeys(("timestamp", "received_at", "loaded_at"), pa.int64())
     | {"context_user_agent": pa.string(), "consent_given": pa.bool_()}
     | dict.fromkeys(("product_id", "sku", "variant", "order_id", "products"), pa.string()),
-    "sales": {
-        "user_id": pa.string(), "item": pa.string(), "time": pa.int64(), "order_id": pa.string(), "fault": pa.string(),
-    },
-    "catalogue_rows": dict.fromkeys(("item", "parent", "title", "url", "image"), pa.string())
-    | {"price": pa.float64(), "currency": pa.string(), "stock": pa.float64(), "categories": pa.string()}
-    | {"hidden": pa.bool_(), "updated": pa.int64(), "fault": pa.string()},
-    "supports": {"universe": pa.int64(), "item": pa.string(), "customers": pa.int64()},
-    "pair_counts": {
-        "relation": pa.int64(), "row_item": pa.string(), "column_item": pa.string(), "customers": pa.int64(),
-    },
-}  # fmt: skip
+}
+"""Columns of those of our own tables that are gone after the night."""
+OWN: dict[str, Mapping[str, pa.DataType]] = UNDECLARED | {
+    name: declared.types for name, declared in ddl.tables().items()
+}
 """Columns of our own tables: what the steps of the night hand to one another."""
 
 STANDARD = {
@@ -160,7 +134,7 @@ def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
     if not times:
         return f"SELECT * FROM raw_{flat}"
     replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
-    loaded = "loaded_at" if "loaded_at" in declared else "publish_time"
+    loaded = "COALESCE(loaded_at, received_at)" if "loaded_at" in declared else "publish_time"
     partition = f"TIMESTAMP_TRUNC(TIMESTAMP_MICROS({loaded}), DAY) AS _PARTITIONTIME"
     return f"SELECT * REPLACE ({replaced}), {partition}, TRUE AS {CONSENT_GIVEN} FROM raw_{flat}"
 

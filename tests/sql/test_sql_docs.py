@@ -1,15 +1,18 @@
 """docs/sql.md and sql/ say the same, both ways; and every header holds what it must."""
 
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
+from sqlglot import exp
 
 from varde.batch import nightly
 from varde.batch.warehouse import ddl, dialect, lint, queries
 from varde.batch.warehouse.segment import RAW_COLUMNS, STORE_TABLES
 
-DOC = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+DOC = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### ", DOC, flags=re.MULTILINE)[1:]}
 TABLES = {part.split("\n", 1)[0]: part for part in re.split(r"^#### ", DOC, flags=re.MULTILINE)[1:]}
 
@@ -34,7 +37,23 @@ def test_headers(name: str) -> None:
     assert re.match(r"-- Grain: one row\b.*", header)
     declared = header.partition("-- Parameters: ")[2].partition("-- Source:")[0]
     assert set(re.findall(r"@(\w+)", declared)) == queries.parameters(queries.parse(queries.text(name)))
-    assert "-- Source: " in header
+    source = header.partition("-- Source: ")[2]
+    read = {table.name for table in queries.parse(queries.text(name)).find_all(exp.Table) if table.db}
+    assert read
+    assert all(re.search(rf"\b{table}\b", source) for table in read), read
+
+
+@pytest.mark.parametrize("name", ddl.tables())
+def test_declarations_have_headers(name: str) -> None:
+    text = resources.files(queries.PACKAGE).joinpath("ddl", f"{name}.sql").read_text(encoding="utf-8")
+    header = "\n".join(line for line in text.splitlines() if line.startswith("--"))
+    assert re.match(r"-- Grain: one row\b.*", header)
+    source = header.partition("-- Source: ")[2]
+    assert ("; replaced" in source) != ("added to" in source)
+    for path in re.findall(r"\b(?:sql|batch)/[\w/]+\.\w+", source):
+        assert (ROOT / path).is_file(), path
+    if name in queries.names():
+        assert f"sql/{name}.sql" in source
 
 
 def test_rewrites_and_bans_are_listed() -> None:

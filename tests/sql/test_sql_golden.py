@@ -3,7 +3,8 @@
 A case is a YAML file in the folder of its query: `params`, `tables` (rows; columns that no row names do not exist on
 DuckDB), `expect` (rows in any order; columns left out are NULL), and `custom_events`, `consent` (required categories)
 and `consent_default` where the shop has some, `raw_table` where messages are read from there.
-Floats are compared to nine digits. Dates stand for ms since the epoch, but in the shop's own tables, which hold text.
+Floats are compared to nine decimals, those that are next to nothing to nine digits.
+Dates stand for ms since the epoch, but in the shop's own tables, which hold text.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ DATES = (
     "timestamp",
     "publish_time",
     "updated",
+    "until",
+    "newest",
+    "missing",
 )
 
 
@@ -87,10 +91,15 @@ def arrow(table: str, rows: list[Row]) -> pa.Table:
     return pa.table(columns, names=names)
 
 
+def _rounded(value: float) -> float:
+    """To nine decimals; what is far smaller than what rounding leaves of a zero, to nine digits."""
+    return float(f"{value:.8e}") if 0 < abs(value) < 1e-100 else round(value, 9)
+
+
 def comparable(rows: list[Row]) -> list[str]:
     return sorted(
         json.dumps(
-            {k: round(v, 9) if isinstance(v, float) else v for k, v in row.items() if v is not None}, sort_keys=True
+            {k: _rounded(v) if isinstance(v, float) else v for k, v in row.items() if v is not None}, sort_keys=True
         )
         for row in rows
     )

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 import redis
+from tests.conftest import running_cluster
 
 from varde import keys
 from varde.history import Signal
@@ -15,7 +16,6 @@ from varde.pairs import Histories
 from varde.settings import Settings, SettingsError, from_env
 from varde.store import aio, connection, sync
 
-from ..conftest import running_cluster  # noqa: TID252 - tests are no package of a fixed name
 from .conftest import async_store, sync_store
 from .world import NOW, clock, fill, row_counts
 

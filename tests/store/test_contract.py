@@ -9,6 +9,8 @@ from varde import keys
 from varde.counts import count
 from varde.delivery import Delivery, Pane, Recent, Token, split
 from varde.history import Signal
+from varde.latest import Customer, entries
+from varde.orders import bought
 from varde.pairs import ANY_ITEM, Histories, Relation, Universe
 from varde.store import aio, sync
 
@@ -35,6 +37,9 @@ async def test_an_empty_redis_answers(ask):
     assert await ask("supports", Universe.VIEW, ["a"]) == [0]
     assert await ask("total", VIEWED) == 0
     assert await ask("recents", "0" * 24) == []
+    assert await ask("customer", ["0" * 24, "1" * 24]) == [Customer([], [], [])] * 2
+    assert await ask("customer", []) == []
+    assert await ask("personal", ["0" * 24, "1" * 24], VIEWED, 5) == (Customer([], [], []), [])
     assert await ask("popular", Signal.VIEW, 5) == []
     assert await ask("counts", VIEWED, "a") == {}
     assert await ask("all_items") == {}
@@ -119,6 +124,9 @@ async def test_stats_and_recents(ask, writer):
     writer.remember([Recent(customer, {"a": NOW, "b": NOW + 1, "\0{": NOW}), Recent("other", {"c": NOW})])
     assert await ask("recents", customer) == [("b", NOW + 1), ("\0{", NOW), ("a", NOW)]
     assert await ask("recents", "other") == [("c", NOW)]
+    writer.remember([Recent("other", carts={"d": NOW, "e": NOW + 2}, orders=entries(bought(b"", ("d", "f"), NOW + 1)))])
+    other = Customer([("c", NOW)], [("e", NOW + 2)], [("f", NOW + 1), ("d", NOW + 1)])
+    assert await ask("customer", ["other", "nobody"]) == [other, Customer([], [], [])]
 
 
 async def test_numbers_up_to_the_last_one(ask, writer, every_redis_and_cluster):
@@ -145,7 +153,7 @@ def test_both_sides_offer_the_same_readings():
         }
 
     reading, everything = public(aio.Store), public(sync.Store)
-    assert set(everything) - set(reading) == {"apply", "intern", "rebuild", "refresh", "remember"}
+    assert set(everything) - set(reading) == {"apply", "intern", "refresh", "remember"}
     assert {name: everything[name] for name in reading} == reading
 
 

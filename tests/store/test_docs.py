@@ -67,8 +67,11 @@ def test_the_page_quotes_the_defaults():
         f"`VARDE_LIVE_DAYS` ({defaults.live_days})",
         f"`VARDE_TOKEN_DAYS` ({defaults.token_days})",
         f"`VARDE_RECENT_ITEMS` ({defaults.recent_items})",
+        f"`VARDE_CART_HOURS` ({defaults.cart_hours})",
+        f"of orders 2 × M ({defaults.latest_kept[2]},",
         f"`VARDE_WINDOW_DAYS` ({defaults.window_days})",
         f"28 + 12 × `VARDE_CANDIDATES` bytes: {28 + 12 * defaults.candidates:,}",
+        f"28 + 5 n: {28 + 5 * defaults.candidates:,}",
         f"{keys.TOKEN_BLOCK:,} a key",
         f"`crc32(item id) % {keys.SHARDS}`",
     ):

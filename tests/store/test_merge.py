@@ -29,7 +29,7 @@ def test_many_rows_are_cut_as_each_alone(rows):
         numbers[i, : len(row)] = sorted(row)
         counts[i, : len(row)] = [row[n][0] for n in sorted(row)]
         supports[i, : len(row)] = [row[n][1] for n in sorted(row)]
-    names = tuple(ranking.RANKINGS)
+    names = (*ranking.RANKINGS, "cosine@50^0.3", "llr^0.5")
     support, total = (np.array([row[k] for row in rows]) for k in (1, 2))
     kept = keep_rows(names, counts, support, supports, total, numbers, real, SIZE)
     for i, (row, a, n) in enumerate(rows):

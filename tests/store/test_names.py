@@ -5,13 +5,13 @@ import signal
 
 import pytest
 import redis
+from tests.conftest import redis_binary, running_redis
 
 from varde import keys
 from varde.settings import Settings
 from varde.store.names import Names
 from varde.store.sync import Store
 
-from ..conftest import redis_binary, running_redis  # noqa: TID252 - tests are no package of a fixed name
 from .conftest import sync_store
 from .test_rows import directed
 from .world import clock, row_counts

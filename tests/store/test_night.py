@@ -17,6 +17,7 @@ from varde.history import DAY_MS, Limits, Signal
 from varde.pairs import Relation, Universe
 from varde.settings import Settings
 from varde.store.night import NightStore, Reconciled
+from varde.store.scripts import PUT_ROWS
 
 from .conftest import SETTINGS
 from .world import NOW, clock, live_totals, row_counts
@@ -81,8 +82,8 @@ def rewrite(store, base, day):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_rewrite_is_the_base_and_the_differences_since(redis_server, night, monkeypatch, cells, world, kept, wrong):
-    monkeypatch.setattr("varde.store.night.CELLS_PER_CALL", cells)
-    monkeypatch.setattr("varde.store.night.FILL", cells)
+    monkeypatch.setattr("varde.store.rewrite.CELLS_PER_CALL", cells)
+    monkeypatch.setattr("varde.store.rewrite.CELLS_PER_FILL", cells)
     with redis_server.client() as client:
         client.flushall()
     night._names.clear()
@@ -112,8 +113,8 @@ def test_a_rewrite_is_the_base_and_the_differences_since(redis_server, night, mo
 
 
 def test_a_row_that_is_too_large_for_one_call_is_replaced_at_once(redis_server, night, monkeypatch):
-    monkeypatch.setattr("varde.store.night.CELLS_PER_CALL", 50)
-    monkeypatch.setattr("varde.store.night.FILL", 20)
+    monkeypatch.setattr("varde.store.rewrite.CELLS_PER_CALL", 50)
+    monkeypatch.setattr("varde.store.rewrite.CELLS_PER_FILL", 20)
     cells = {f"item-{n}": n + 1 for n in range(200)}
     assert night.rewrite_rows(Relation.ALSO_VIEWED, {"a": cells, "b": {"a": 4}}, TODAY) == 2
     assert night.counts(Relation.ALSO_VIEWED, "a") == cells
@@ -196,3 +197,39 @@ def test_no_reader_sees_an_item_without_neighbours_and_no_increment_is_lost(redi
     assert applied
     assert empty == []
     assert night.counts(0, "i0") == base["i0"] | {"i1": 1 + len(applied)}
+
+
+def test_a_row_that_others_have_written_since_its_counts_were_rewritten_has_both(redis_server, night, monkeypatch):
+    send, pushed = night._send, []
+
+    def meddled(commands):
+        if not pushed and any(command.script == PUT_ROWS for command in commands):
+            pushed.append(True)
+            with redis_server.client() as client:
+                other = NightStore(client, SETTINGS, clock)
+                apply(other, Fold(LIMITS, NOW).play([Interaction("u", None, Signal.VIEW, ("a", "b"), NOW)]).total)
+        return send(commands)
+
+    monkeypatch.setattr(night, "_send", meddled)
+    night.rewrite_rows(Relation.ALSO_VIEWED, {"a": {"b": 2, "c": 1}, "b": {"a": 2}}, TODAY)
+    assert pushed
+    for item, expected in (("a", {"b": 3, "c": 1}), ("b", {"a": 3})):
+        assert night.counts(Relation.ALSO_VIEWED, item) == expected
+        row = night.row(Relation.ALSO_VIEWED, item)
+        assert dict(zip(night.names(row.items.tolist()), row.counts.tolist(), strict=True)) == expected
+
+
+def test_rows_are_not_read_back_when_nothing_has_happened_since(redis_server, night, monkeypatch):
+    send, sent = night._send, []
+
+    def listening(commands):
+        sent.extend(commands)
+        return send(commands)
+
+    base = {"a": {f"i{n}": n + 1 for n in range(30)}, "b": {"a": 2}, "nothing": {}}
+    night.intern(["a", "b", "nothing"])
+    monkeypatch.setattr(night, "_send", listening)
+    assert night.rewrite_rows(Relation.ALSO_VIEWED, base, TODAY) == 2
+    assert not [command for command in sent if command.name == "HGETALL" and "pairs:" in command.keys[0]]
+    assert row_counts(night) == {(0, i, j): n for i, cells in base.items() for j, n in cells.items()}
+    assert night.row(Relation.ALSO_VIEWED, "nothing") is None

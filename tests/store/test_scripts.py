@@ -9,12 +9,15 @@ import redis
 from redis.crc import key_slot
 
 from varde import keys
+from varde.catalogue import Change, Entry
 from varde.counts import count
 from varde.delivery import Delivery, Pane, Recent, Token, split
 from varde.history import DAY_MS, Signal
 from varde.pairs import Histories, Relation
 from varde.store import packing, scripts
+from varde.store.catalogue_sync import CatalogueStore
 from varde.store.night import NightStore
+from varde.store.rewrite import CELLS_PER_CALL
 
 from .conftest import SETTINGS, async_store, sync_store
 from .world import HOSTILE, NOW, clock, live_totals, row_counts
@@ -66,8 +69,9 @@ def do_everything(store):
     store.refresh(*deliveries)
     for item, number in store.all_items().items():
         assert store.names([number]) == [item]
-        store.rebuild(Relation.ALSO_VIEWED, number)
-    store.remember([Recent(keys.customer_key("{jane}", None), {"a": NOW}), Recent("b", {"c": NOW}, 5)])
+        store._patch({(int(Relation.ALSO_VIEWED), number): None})  # anew from all counts
+    everything = Recent(keys.customer_key("{jane}", None), {"a": NOW}, carts={"b": NOW}, orders={b"an order+c": NOW})
+    store.remember([everything, Recent("b", {"c": NOW}, 5)])
 
 
 def test_every_script_touches_one_hash_tag(redis_server):
@@ -77,9 +81,15 @@ def test_every_script_touches_one_hash_tag(redis_server):
     day = NOW // DAY_MS
     items = list(night.all_items())
     night.rewrite_rows(Relation.ALSO_VIEWED, {item: night.counts(Relation.ALSO_VIEWED, item) for item in items}, day)
+    night.rewrite_rows(Relation.ALSO_BOUGHT, {"large": {f"{n}": 1 for n in range(CELLS_PER_CALL + 1)}}, day)
     night.rewrite_supports(0, night.supports_at(0, day), day)
+    assert night.take_lock("run", 1000) == ""
+    catalogue = CatalogueStore(client, 1000)
+    catalogue.put_entries(map(Entry, HOSTILE), 1, True)
+    catalogue.change([Change(item, 2, {"hidden": True}) for item in HOSTILE])
     client.close()
-    assert {name for name, _ in client.calls} == {script.name for script in scripts.ALL}
+    # personal.lua is not for a cluster: on one, the same is read without a script.
+    assert {name for name, _ in client.calls} == {script.name for script in scripts.ALL} - {"personal"}
     for name, used in client.calls:
         assert len({key_slot(key.encode()) for key in used}) == 1, (name, used)
     assert len({key_slot(used[0].encode()) for _, used in client.calls}) > 15
@@ -107,6 +117,9 @@ async def test_a_server_that_forgot_the_scripts_is_taught_again(every_redis_and_
         assert row_counts(store) == totals[0]
         async with async_store(every_redis_and_cluster) as reader:
             assert await reader.recents("x") == [("a", NOW), ("b", NOW)]
+            client.script_flush()
+            _, rows = await reader.personal(["x"], Relation.ALSO_VIEWED, 2)
+            assert [item for item, row in rows if row] == ["b", "a"]
 
 
 def test_every_script_is_shipped_and_described():

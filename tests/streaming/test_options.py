@@ -63,6 +63,7 @@ def test_an_unknown_option_is_refused_by_name(word, named):
         (["--batch_updates=6000"], {}, "--batch_updates"),
         (["--dead_letter_topic=dead"], {}, "--dead_letter_topic"),
         (["--input_subscription=projects/p/topics/t"], {}, "--input_subscription"),
+        (["--catalogue_subscription=items"], {}, "--catalogue_subscription"),
         (["--redis_url=redis://:letmein@h/0"], {}, "--redis_url"),
         (["--redis_url=rediss://h/0?password=letmein"], {}, "--redis_url"),
     ],

@@ -15,7 +15,7 @@ from varde.freshness import PREFIX
 from varde.progress import settled
 from varde.store.sync import Store
 from varde.streaming import local_runner, write
-from varde.streaming.parse import _published_ms
+from varde.streaming.parse import published_ms
 from varde.streaming.pipeline import build
 
 from .play import in_bundles, play_batch, play_stream
@@ -136,7 +136,7 @@ def test_a_message_as_dataflow_delivers_it_has_its_publish_time():
     """There a message arrives as the bytes of Google's own type, with another class for the time."""
     sent = types.PubsubMessage(data=b"x", message_id="1")
     sent._pb.publish_time.FromMilliseconds(NOW)
-    assert _published_ms(PubsubMessage._from_proto_str(types.PubsubMessage.serialize(sent))) == NOW
+    assert published_ms(PubsubMessage._from_proto_str(types.PubsubMessage.serialize(sent))) == NOW
 
 
 def test_worker_processes_run_the_same_graph(parameters, store):

@@ -12,6 +12,7 @@ import pytest
 from tests.property import oracle
 
 from varde import keys, seed
+from varde.history import Signal
 
 from .play import in_bundles, play_batch, play_stream, profiles
 from .world import (
@@ -53,7 +54,8 @@ def asking(parameters):
 
 def left_of(store, customer):
     """Whether Redis keeps anything under a customer's key, a mark of an erasure included."""
-    return store._client.exists(keys.recents(customer)) or customer in store.tombstones()
+    sets = [keys.recents(customer, signal) for signal in Signal]
+    return store._client.exists(*sets) or customer in store.tombstones()
 
 
 def test_without_consent_only_popularity_counts(asking, store):

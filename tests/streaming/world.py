@@ -22,6 +22,25 @@ def clock() -> int:
     return NOW
 
 
+class Cell:
+    """One cell of state and the timer beside it, as far as the stream's steps use them."""
+
+    def __init__(self, value: bytes | None = None) -> None:
+        self.value = value
+
+    def read(self) -> bytes | None:
+        return self.value
+
+    def write(self, value: bytes) -> None:
+        self.value = value
+
+    def set(self, timestamp: Any) -> None:
+        assert timestamp.micros >= 0
+
+    def clear(self) -> None:
+        self.value = None
+
+
 def message(kind: str = "track", event: str | None = "Product Viewed", at: int = NOW, **fields: Any) -> bytes:
     properties = fields.pop("properties", None)
     item = fields.pop("item", None)

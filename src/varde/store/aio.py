@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
+from varde.latest import Customer
 from varde.pairs import Relation
 from varde.rows import Row
 from varde.settings import Settings
 from varde.store import reads
+from varde.store.cluster import AsyncCluster
 from varde.store.connection import TIMEOUT, AsyncClient, connect_async
 from varde.store.names import Names
 from varde.store.reads import Reading, Weighted
@@ -76,8 +78,19 @@ class Store:
         return await self._run(reads.total(relation))
 
     async def recents(self, customer: str) -> list[tuple[str, int]]:
-        """A customer's latest items as (id, time ms), newest first."""
+        """A customer's latest viewed items as (id, time ms), newest first."""
         return await self._run(reads.recents(customer))
+
+    async def customer(self, customers: Sequence[str]) -> list[Customer]:
+        """What is known of each customer (keys.customer_key): latest views, carts and purchases. One round trip."""
+        return await self._run(reads.customer(customers))
+
+    async def personal(
+        self, customers: Sequence[str], relation: Relation | int, seeds: int
+    ) -> tuple[Customer, list[tuple[str, bytes | None]]]:
+        """One customer of several keys, the known one first, and the packed rows of the `seeds` newest views."""
+        clustered = isinstance(self._client, AsyncCluster)
+        return await self._run(reads.personal(self._names, clustered, customers, relation, seeds))
 
     async def popular(self, signal: int, n: int) -> list[Weighted]:
         """The n most popular items of a signal."""
@@ -114,7 +127,10 @@ class Store:
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         if len(commands) == 1:
-            return [await self._client.execute_command(*commands[0].wire)]
+            try:
+                return [await self._client.execute_command(*commands[0].wire)]
+            except NoScriptError:  # no reading sends a script among others
+                return [await self._client.execute_command(*commands[0].wire_in_full)]
         pipeline = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command.wire)

@@ -170,7 +170,7 @@ def keep_rows(
     """ranking.keep for many rows at once.
 
     Args:
-        rankings: keys of ranking.RANKINGS.
+        rankings: texts of formulas.
         counts, supports, numbers: shape (rows, width), padded; counts below 2³¹, numbers below 2³².
         support, total: shape (rows,).
         real: shape (rows, width), False for padding; every row has more than `size` real entries.
@@ -188,7 +188,7 @@ def keep_rows(
     b = np.maximum(np.where(real, np.take_along_axis(supports, base, axis=1), 0), k)
     a = np.maximum(support[:, None].astype(np.float64), k.max(axis=1, keepdims=True))
     n = np.maximum(np.maximum(total[:, None].astype(np.float64), a), b.max(axis=1, keepdims=True))
-    scores = [np.where(real, ranking.RANKINGS[name](k, a, b, n), -np.inf) for name in rankings]
+    scores = [np.where(real, ranking.formula(text).of(k, a, b, n), -np.inf) for text in rankings]
     winners = _best(scores)[:, :size]
     kept = np.zeros(counts.shape, dtype=bool)
     np.put_along_axis(kept, np.take_along_axis(base, winners, axis=1), True, axis=1)

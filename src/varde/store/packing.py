@@ -12,10 +12,21 @@ import msgpack
 from varde import keys
 from varde.counts import Cells
 from varde.delivery import Delivery, Leave, Recent
-from varde.history import DAY_MS
+from varde.history import DAY_MS, Signal
 from varde.rows import REVISION_SLICE
 from varde.settings import Settings
-from varde.store.scripts import APPLY, INTERN, PUT_ROWS, READ_ROWS, REMEMBER, Argument, Command, call, command
+from varde.store.scripts import (
+    APPLY,
+    INTERN,
+    PERSONAL,
+    PUT_ROWS,
+    READ_ROWS,
+    REMEMBER,
+    Argument,
+    Command,
+    call,
+    command,
+)
 
 DAY_S = 86_400
 
@@ -172,12 +183,25 @@ def support_changes(delivery: Delivery, numbers: Numbers) -> list[tuple[int, int
 
 
 def remember_call(recent: Recent, settings: Settings) -> Command:
-    """The call that merges one customer's latest items."""
-    mark = int(recent.leave != Leave.NOTHING)
-    args: list[Argument] = [settings.recent_items, settings.window_days * DAY_S, recent.erased_at, mark]
-    for item, time in recent.items.items():
-        args += item.encode(), time
-    return call(REMEMBER, (keys.recents(recent.customer),), args)
+    """The call that merges one customer's latest items: an erasure in all sets, else only in those it has."""
+    customer, views, erased_at, leave, carts, orders = recent
+    args: list[Argument] = [settings.window_days * DAY_S, erased_at, int(leave != Leave.NOTHING)]
+    names: list[str] = []
+    entries: list[Argument] = []
+    sets: tuple[dict[str, int] | dict[bytes, int], ...] = views, carts, orders
+    for signal, (times, keep) in enumerate(zip(sets, settings.latest_kept, strict=True)):
+        if times or not signal or erased_at >= 0:  # the views' set has the mark of an erasure, for all
+            names.append(keys.recents(customer, signal))
+            args += keep, len(times)
+            for entry, time in times.items():
+                entries += entry if isinstance(entry, bytes) else entry.encode(), time
+    return call(REMEMBER, names, args + entries)
+
+
+def personal_call(customers: Sequence[str], relation: int, seeds: int) -> Command:
+    """The call that reads customers' sets and the serving rows of the latest viewed items, not for a cluster."""
+    names = [keys.recents(customer, signal) for customer in customers for signal in Signal]
+    return call(PERSONAL, names, (seeds, int(relation), keys.SHARDS, keys.NUMBERS, keys.ROW))
 
 
 def tombstone_commands(recents: Iterable[Recent], now: int, settings: Settings) -> list[Command]:
@@ -218,7 +242,8 @@ class Write(NamedTuple):
 
 def put_call(writes: Sequence[Write]) -> Command:
     """The call that writes rows of one shard."""
-    args: list[Argument] = list(REVISION_SLICE)
+    args: list[Argument] = [*REVISION_SLICE, keys.MOST_TOUCHED]
     for write in writes:
-        args += write.revision, write.data, write.seconds
-    return call(PUT_ROWS, [keys.row(write.relation, write.number) for write in writes], args)
+        args += write.revision, write.data, write.seconds, f"{write.relation}:{write.number}"
+    touched = keys.touched(keys.shard_of_number(writes[0].number))
+    return call(PUT_ROWS, [touched, *(keys.row(write.relation, write.number) for write in writes)], args)

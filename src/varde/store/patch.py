@@ -87,6 +87,22 @@ def patch(
     raise RowContentionError(msg)
 
 
+def write_whole(
+    reads: Sequence[Read],
+    send: Send,
+    table: SupportTable,
+    settings: Settings,
+    now: int,
+    entropy: Callable[[], int],
+) -> list[tuple[int, int]]:
+    """Write rows anew from all their counts, each read in one step with the row's revision.
+
+    Returns:
+        The rows that others have written since: to be patched.
+    """
+    return _write(list(zip(reads, merged(reads, table, settings, now, entropy), strict=True)), send)
+
+
 def _large(columns: dict[int, None] | None) -> bool:
     return columns is None or len(columns) > packing.WHOLE_ROW
 

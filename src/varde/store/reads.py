@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from varde import keys
+from varde import keys, latest
+from varde.history import Signal
+from varde.latest import Customer
 from varde.pairs import Relation, universe
-from varde.rows import Row, decode
+from varde.rows import Row, readable
 from varde.store.names import Names
+from varde.store.packing import personal_call
 from varde.store.scripts import Command, command
 
 T = TypeVar("T")
@@ -65,7 +68,7 @@ def names(known: Names, wanted: Sequence[int]) -> Reading[list[str | None]]:
 
 
 def rows(known: Names, relation: int, items: Sequence[str]) -> Reading[list[Row | None]]:
-    """The serving rows of items; None where an item has no neighbours.
+    """The serving rows of items; None where an item has no neighbours, or a row that cannot be read.
 
     One round trip once the items' numbers are cached.
     """
@@ -74,12 +77,7 @@ def rows(known: Names, relation: int, items: Sequence[str]) -> Reading[list[Row 
     if not there:
         return [None] * len(items)
     replies = iter((yield [command("GET", keys.row(relation, number)) for number in there]))
-    out: list[Row | None] = []
-    for number in found:
-        data = None if number is None else next(replies)
-        row = None if data is None else decode(data)
-        out.append(row if row is not None and len(row) else None)
-    return out
+    return [None if number is None else readable(next(replies)) for number in found]
 
 
 def pair_count(known: Names, relation: int, item: str, other: str) -> Reading[int]:
@@ -111,11 +109,63 @@ def total(relation: int) -> Reading[int]:
 
 
 def recents(customer: str) -> Reading[list[tuple[str, int]]]:
-    """A customer's latest items as (id, time ms), newest first. `customer` comes from keys.customer_key."""
-    (reply,) = yield [command("ZRANGE", keys.recents(customer), 0, -1, "WITHSCORES")]
+    """A customer's latest viewed items as (id, time ms), newest first. `customer` comes from keys.customer_key."""
+    (reply,) = yield [command("ZRANGE", keys.recents(customer, Signal.VIEW), 0, -1, "WITHSCORES")]
+    return sorted(_items(reply), key=lambda entry: (-entry[1], entry[0]))
+
+
+def customer(customers: Sequence[str]) -> Reading[list[Customer]]:
+    """What is known of each customer (keys.customer_key): latest views, carts and purchases. One round trip."""
+    if not customers:
+        return []
+    return _customers((yield [_set(customer, signal) for customer in customers for signal in Signal]))
+
+
+def personal(
+    known: Names, clustered: bool, customers: Sequence[str], relation: int, seeds: int
+) -> Reading[tuple[Customer, list[tuple[str, bytes | None]]]]:
+    """One customer of several keys (latest.merged), and the packed rows of the `seeds` newest views.
+
+    One round trip; on a cluster two, once the items' numbers are cached.
+    """
+    if not customers:
+        return latest.merged(()), []
+    if not clustered:
+        (reply,) = yield [personal_call(customers, relation, seeds)]
+        *sets, found = reply
+        rows = zip(found[::2], found[1::2], strict=True)
+        return latest.merged(_customers(sets)), [(item.decode(), row) for item, row in rows]
+    whole = latest.merged((yield from customer(customers)))
+    items = [item for item, _ in whole.views[:seeds]]
+    packed: dict[int | None, bytes | None] = {None: None}
+    ids = yield from numbers(known, items)
+    if there := [number for number in ids if number is not None]:
+        replies = yield [command("GET", keys.row(relation, number)) for number in there]
+        packed.update(zip(there, replies, strict=True))
+    return whole, [(item, packed[number]) for item, number in zip(items, ids, strict=True)]
+
+
+def _set(customer: str, signal: Signal) -> Command:
+    return command("ZREVRANGE", keys.recents(customer, signal), 0, -1, "WITHSCORES")
+
+
+def _customers(replies: Sequence[Any]) -> list[Customer]:
+    """Of the replies to `_set`, three for each customer."""
+    sets = iter(replies)
+    return [
+        latest.customer(_items(views), _items(carts), _timed(orders))
+        for views, carts, orders in zip(sets, sets, sets, strict=True)
+    ]
+
+
+def _timed(reply: Any) -> list[tuple[bytes, int]]:
+    """Members but the mark of an erasure, with their times, ms."""
     entries = flat(reply)
-    latest = [(item.decode(), int(float(time))) for item, time in zip(entries[::2], entries[1::2], strict=True) if item]
-    return sorted(latest, key=lambda entry: (-entry[1], entry[0]))
+    return [(entry, int(float(time))) for entry, time in zip(entries[::2], entries[1::2], strict=True) if entry]
+
+
+def _items(reply: Any) -> list[tuple[str, int]]:
+    return [(item.decode(), time) for item, time in _timed(reply)]
 
 
 def popular(known: Names, signal: int, n: int) -> Reading[list[Weighted]]:

@@ -59,7 +59,11 @@ READ_ROWS = _load("read_rows")
 PUT_ROWS = _load("put_rows")
 COUNTS_AT = _load("counts_at")
 REWRITE = _load("rewrite")
-ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE)
+FILL = _load("fill")
+PERSONAL = _load("personal")
+LOCK = _load("lock")
+PUT_CATALOGUE = _load("catalogue_put")
+ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, PUT_CATALOGUE)
 
 
 def call(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Command:

@@ -18,10 +18,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from varde.delivery import Delivery, Recent
+from varde.latest import Customer
 from varde.pairs import Relation
 from varde.rows import Row
 from varde.settings import Settings
 from varde.store import packing, reads
+from varde.store.cluster import Cluster
 from varde.store.connection import Client, connect
 from varde.store.names import Names
 from varde.store.patch import Touched, patch, touched_by
@@ -85,6 +87,8 @@ class Store:
 
     def intern(self, ids: Iterable[str]) -> list[int]:
         """The numbers of ids, in their order; an id without one gets the next of its shard.
+
+        What `apply` does by itself with the items of a delivery, for whoever has to know the numbers.
 
         Raises:
             KeyError: there are VARDE_MAX_ITEMS items already, so an id got none.
@@ -153,10 +157,6 @@ class Store:
             touched = touched_by((packing.without_refused(delivery, numbers) for delivery in deliveries), numbers)
         return self._patch(touched)
 
-    def rebuild(self, relation: Relation | int, number: int) -> None:
-        """Build one serving row anew from all its counts."""
-        self._patch({(int(relation), number): None})
-
     def remember(self, recents: Iterable[Recent]) -> None:
         """Merge customers' latest items and note who was erased, in one round trip."""
         every = list(recents)
@@ -212,8 +212,19 @@ class Store:
         return self._run(reads.total(relation))
 
     def recents(self, customer: str) -> list[tuple[str, int]]:
-        """A customer's latest items as (id, time ms), newest first."""
+        """A customer's latest viewed items as (id, time ms), newest first."""
         return self._run(reads.recents(customer))
+
+    def customer(self, customers: Sequence[str]) -> list[Customer]:
+        """What is known of each customer (keys.customer_key): latest views, carts and purchases. One round trip."""
+        return self._run(reads.customer(customers))
+
+    def personal(
+        self, customers: Sequence[str], relation: Relation | int, seeds: int
+    ) -> tuple[Customer, list[tuple[str, bytes | None]]]:
+        """One customer of several keys, the known one first, and the packed rows of the `seeds` newest views."""
+        clustered = isinstance(self._client, Cluster)
+        return self._run(reads.personal(self._names, clustered, customers, relation, seeds))
 
     def popular(self, signal: int, n: int) -> list[Weighted]:
         """The n most popular items of a signal."""

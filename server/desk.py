@@ -1,0 +1,111 @@
+"""Where lists are handed out: a finished answer is given again while nothing it is made of has changed."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from aiohttp import web
+
+from . import answers
+from .answers import Answer
+from .asked import Asked
+from .lists import PAIRS, Memory, made
+from .observe import HEADER_LINES
+from .parts import RUNG
+from .written import Dates, Written
+
+ANSWERS = 20_000
+"""Finished answers in memory: about 4 kB each."""
+AGE_S = 60.0
+"""An answer that is all made of pairs is used this long, seconds; its rows say earlier when it is no longer good."""
+QUERIES = 1_000
+FALLBACK_S = 1.0
+"""The same for an answer with popular items: nothing says when these change."""
+
+
+class Desk:
+    """Finished answers by request target, and how each is made."""
+
+    def __init__(self, memory: Memory, clock: Callable[[], float] = time.monotonic, most: int = ANSWERS) -> None:
+        """Over the server's memory.
+
+        Args:
+            memory: lists are made of it.
+            clock: seconds, monotonic.
+            most: answers kept.
+        """
+        self.memory, self._clock, self._most = memory, clock, most
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._dates = Dates()
+        self.queries: dict[str, Asked] = {}
+        """Query strings of `similar` as they were read last."""
+        self.hits = self.misses = self.stale = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def known(self, target: str) -> Answer | None:
+        """The answer to a request target, while it is good."""
+        answer, now = self._answers.get(target), self._clock()
+        if answer is None or answer.epoch != self.memory.shelf.epoch or answer.until < now:
+            return None
+        if not self.memory.hot.fresh:
+            return None
+        for row in answer.rows:
+            if not row.current:
+                return None
+        self.hits += 1
+        self._answers.move_to_end(target)
+        return answer
+
+    async def answer(self, target: str, asked: Asked, item: str | None) -> Answer:
+        """The answer to a request, made anew, and kept when it is for everybody."""
+        self.misses += 1
+        shelf = self.memory.shelf
+        epoch = shelf.epoch
+        list_ = await made(self.memory, asked, seeds=asked.seeds if item is None else (item,))
+        max_age = asked.placement.max_age
+        if list_.stale:
+            cache = "no-store"
+            self.stale += 1
+        elif asked.personal or "read" not in self.memory.config.access.public:
+            cache = "private, no-cache"
+        else:
+            cache = f"public, max-age={max_age}" if max_age else "public, no-cache"
+        # Without `fill` no lower rung was looked at.
+        whole = list_.rung == PAIRS and (not asked.fill or all(pick.rung == PAIRS for pick in list_.picks))
+        until = self._clock() + (AGE_S if whole else FALLBACK_S)
+        answer = answers.answer(list_, answers.body(shelf, asked, list_, item), cache, epoch, until)
+        if not asked.personal and not list_.stale:
+            self._answers[target] = answer
+            self._answers.move_to_end(target)
+            if len(self._answers) > self._most:
+                self._answers.popitem(last=False)
+        return answer
+
+    def keep(self, query: str, asked: Asked) -> None:
+        """Remember what a query string of `similar` means."""
+        if len(self.queries) >= QUERIES:  # callers choose them
+            self.queries.clear()
+        self.queries[query] = asked
+
+    def respond(self, request: web.Request, request_id: str, answer: Answer, cors: bytes) -> Written:
+        """The response: 304 when the client has this answer already.
+
+        Args:
+            request: for its If-None-Match.
+            request_id: stands in the body and in a header.
+            answer: to be sent.
+            cors: header lines that say which page may read it.
+        """
+        request[RUNG] = answer.rung
+        same = request.headers.get("If-None-Match")
+        # Weak comparison (RFC 9110, 13.1.2): W/ says nothing here.
+        status = 304 if same is not None and (same == "*" or answer.etag[2:] in same) else 200
+        name = request_id.encode()
+        content = b"".join((answers.OPENING, name, answer.body))
+        length = b"\r\nContent-Length: %d\r\n" % len(content)
+        lines = (HEADER_LINES, answer.head, cors, b"X-Request-Id: ", name, length, self._dates.line())
+        return Written(status, b"".join(lines), content)

@@ -1,0 +1,244 @@
+"""Serving rows in memory: read once, scored once per ranking, used until Redis tells that they were written again.
+
+Every writer notes in Redis which rows it wrote (put_rows.lua); these notes are read every CHECK_S, a few short replies
+for all rows in memory. A request waits for Redis only when a row is not in memory. So an answer is at most CHECK_S and
+two trips older than the row in Redis; when the notes cannot be read, no row is fresh after FRESH_S.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from varde import keys
+from varde.config import Ranking
+from varde.rows import REVISION_SLICE, Row, decode
+from varde.store.serving import RowKey, Touched
+
+from .errors import StoreError
+from .scored import EMPTY, Ordered, ordered
+from .shelf import Shelf
+from .trips import Trips, reason_of
+
+CHECK_S = 0.25
+FRESH_S = 1.5
+"""For how long rows are fresh after the notes were read."""
+ROWS = 100_000
+"""Rows in memory: about 4 kB each."""
+_REMEMBERED_S = 10.0
+"""How long it is known that a row was written: longer than any reading of a row is under way."""
+
+
+class RowStore(Protocol):
+    """What this room reads of Redis."""
+
+    async def rows_of(self, wanted: Sequence[RowKey], /) -> Sequence[bytes | None]:
+        """Packed rows."""
+
+    async def touched(self, since: Sequence[int], /) -> Sequence[Touched]:
+        """What was written in each shard after these calls."""
+
+
+class HotRow:
+    """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
+
+    __slots__ = ("current", "key", "orders", "revision", "row")
+
+    def __init__(self, key: RowKey, data: bytes | None) -> None:
+        """A row that was read.
+
+        Args:
+            key: its name.
+            data: packed; None where there is none.
+
+        Raises:
+            ValueError: the bytes are no row.
+        """
+        self.key = key
+        self.revision = None if data is None else data[REVISION_SLICE[0] : REVISION_SLICE[1] + 1]
+        row = None if data is None else decode(data)
+        self.row: Row | None = row if row is not None and len(row) else None
+        self.orders: dict[tuple[Ranking, int], Ordered] = {}
+        """By the ranking itself: its name may mean another formula since the request for it came."""
+        self.current = True
+
+
+class Wanted(NamedTuple):
+    """A row that is to be read, and the order that it is wanted in."""
+
+    key: RowKey
+    ranking: Ranking
+    floor: int
+
+
+class HotRows:
+    """The rows of a server process, least recently read ones dropped."""
+
+    def __init__(
+        self,
+        store: RowStore,
+        trips: Callable[[Callable[[Sequence[Wanted]], object]], Trips[Wanted, HotRow]],
+        shelf: Shelf,
+        clock: Callable[[], float],
+        most: int = ROWS,
+    ) -> None:
+        """Over a store.
+
+        Args:
+            store: reads rows, and which were written.
+            trips: makes the coalescer of this kind of wish, given how a batch is sent.
+            shelf: numbers to slots.
+            clock: seconds, monotonic.
+            most: rows kept.
+        """
+        self._store, self._shelf, self._clock, self._most = store, shelf, clock, most
+        self._rows: OrderedDict[RowKey, HotRow] = OrderedDict()
+        self._under_way: dict[RowKey, asyncio.Future[HotRow]] = {}
+        self._trips = trips(self._send)
+        self._turns: list[int] | None = None
+        self._written: dict[RowKey, float] = {}
+        self._all_written = -math.inf
+        self._nameless: set[RowKey] = set()
+        self.checked = -math.inf
+        """When the notes were read last, of `clock`."""
+        self.hits = self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def now(self) -> float:
+        """This moment: what `keep` wants to know of a reading's begin."""
+        return self._clock()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether rows in memory are those in Redis, but for CHECK_S."""
+        return self.checked + FRESH_S >= self._clock()
+
+    def old(self, key: RowKey) -> HotRow | None:
+        """The row as it was last known, for when Redis does not answer."""
+        return self._rows.get(key)
+
+    def ask(self, key: RowKey, ranking: Ranking, floor: int) -> HotRow | Awaitable[HotRow]:
+        """The row from memory, or an awaitable of the row from Redis, in the order of a ranking.
+
+        The awaitable raises StoreError when Redis does not answer.
+        """
+        row = self._rows.get(key)
+        if row is not None and self.fresh:
+            self.hits += 1
+            return row
+        self.misses += 1
+        under_way = self._under_way.get(key)
+        if under_way is None or under_way.done():
+            try:
+                under_way = self._trips.wish(Wanted(key, ranking, floor))
+            except StoreError as error:
+                return _failed(error)
+            self._under_way[key] = under_way
+            under_way.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return under_way
+
+    def order(self, rows: Sequence[HotRow], ranking: Ranking, floor: int) -> list[Ordered]:
+        """The rows' candidates under a ranking; those that were not ordered yet are scored together."""
+        name = (ranking, floor)
+        missing = [hot for hot in rows if name not in hot.orders and hot.row is not None]
+        if missing:
+            found = ordered([hot.row for hot in missing if hot.row is not None], ranking, floor, self._shelf)
+            for hot, order in zip(missing, found, strict=True):
+                hot.orders[name] = order
+                if order.nameless:
+                    self._nameless.add(hot.key)
+        return [hot.orders.get(name, EMPTY) for hot in rows]
+
+    def reorder(self) -> None:
+        """Forget every order: rankings mean something else now."""
+        for row in self._rows.values():
+            row.orders = {}
+
+    def forget(self) -> None:
+        """Drop every row: numbers mean something else now."""
+        self._all_written = self._clock()
+        for row in self._rows.values():
+            row.current = False
+        self._rows.clear()
+
+    async def check(self) -> None:
+        """Read what was written since the last time, and drop it.
+
+        Raises:
+            StoreError: Redis does not answer.
+        """
+        now = self._clock()
+        try:
+            told = await self._store.touched(self._turns or [0] * keys.SHARDS)
+        except Exception as error:
+            raise StoreError(reason_of(error)) from error
+        lost = {shard for shard, one in enumerate(told) if one.rows is None}
+        if self._turns is None or lost:
+            self._all_written = self._clock()
+            self._drop([key for key in self._rows if self._turns is None or keys.shard_of_number(key.number) in lost])
+        for one in told:
+            self._drop(one.rows or ())
+        nameless, self._nameless = self._nameless, set()
+        self._drop(nameless)  # read and ordered again with the names that are learned beside this
+        self._turns = [one.newest for one in told]
+        self._written = {key: at for key, at in self._written.items() if at > now - _REMEMBERED_S}
+        self.checked = now
+
+    def _drop(self, written: Iterable[RowKey]) -> None:
+        now = self._clock()
+        for key in written:
+            self._written[key] = now
+            row = self._rows.pop(key, None)
+            if row is not None:
+                row.current = False
+
+    async def _send(self, wanted: Sequence[Wanted]) -> list[HotRow | StoreError]:
+        began = self._clock()
+        found: list[HotRow | StoreError] = []
+        by_order: dict[tuple[Ranking, int], list[HotRow]] = {}
+        for wish, data in zip(wanted, await self._store.rows_of([wish.key for wish in wanted]), strict=True):
+            try:
+                row = self.keep(HotRow(wish.key, data), began)
+            except ValueError:  # no serving row: costs those who want it their answer, and nobody else
+                found.append(StoreError("answer"))
+                continue
+            found.append(row)
+            by_order.setdefault((wish.ranking, wish.floor), []).append(row)
+        for (ranking, floor), rows in by_order.items():
+            self.order(rows, ranking, floor)
+        return found
+
+    def keep(self, row: HotRow, began: float) -> HotRow:
+        """Remember a row that was just read, and return what is kept: the one in memory if it is the same.
+
+        Args:
+            row: as read.
+            began: when its reading began (`now`); one that was written since is used once and not kept.
+        """
+        before = self._rows.get(row.key)
+        if before is not None and before.revision == row.revision:
+            self._rows.move_to_end(row.key)
+            return before  # its orders are good
+        if max(self._written.get(row.key, -math.inf), self._all_written) >= began:
+            row.current = False
+            return row
+        if before is not None:
+            before.current = False
+        self._rows[row.key] = row
+        self._rows.move_to_end(row.key)
+        while len(self._rows) > self._most:
+            _, dropped = self._rows.popitem(last=False)
+            dropped.current = False
+        return row
+
+
+def _failed(error: StoreError) -> asyncio.Future[HotRow]:
+    future: asyncio.Future[HotRow] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    future.exception()  # the request may be gone
+    return future

@@ -1,0 +1,134 @@
+"""Round every request: an id, the time it took, one log line, metrics, headers; and every error as JSON.
+
+A wrapper round each handler and no aiohttp middleware: half the work of a small answer would be passing it on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from . import access_log
+from .access import READ, lines
+from .access_log import Entry
+from .errors import ApiError
+from .parts import PARTS, REQUEST_ID, RUNG, Parts, json_answer
+from .written import Written
+
+logger = logging.getLogger("varde.server")
+
+BODY_BYTES = 16_384
+"""Largest body of a request that is not refused at once."""
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "varde",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+HEADER_LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items()).encode()
+UNMATCHED = "unmatched"
+"""The route label of a request that no route takes: never the path, which a caller can fill with anything."""
+
+
+def observed(label: str, scope: str | None, handler: Handler, parts: Parts) -> Handler:
+    """The handler with everything that every answer has.
+
+    Args:
+        label: the route as docs/http-api.md writes it, so that labels and log lines hold no ids.
+        scope: what a key must be for; None: no key is looked at.
+        handler: may raise ApiError.
+        parts: the application's.
+    """
+
+    check, cors, cross = parts.guard.check, parts.guard.cors, scope == READ
+    answered, wants = parts.metrics.answered, parts.access_log.wants
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        started = time.perf_counter()
+        request_id = request[REQUEST_ID] = parts.new_id()
+        try:
+            if (request.content_length or 0) > BODY_BYTES:
+                raise ApiError(413, "too_large", f"a request body has at most {BODY_BYTES} bytes")
+            if scope is not None:
+                check(request, scope)
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - every one has an answer
+            response = failed(error, request_id)
+        if not isinstance(response, Written):
+            _dress(response, request_id, cors(request) if cross else b"")
+        if parts.draining:
+            request._message = request._message._replace(should_close=True)  # as if the client had asked for it
+        seconds = time.perf_counter() - started
+        rung = request.get(RUNG)
+        answered(label, response.status, rung, seconds)
+        if wants(response.status, seconds) or parts.spans is not None:
+            _tell(parts, request, label, response.status, seconds)
+        return response
+
+    return answer
+
+
+def failed(error: Exception, request_id: str) -> web.Response:
+    """The answer to a request whose handler has raised."""
+    if isinstance(error, ApiError):
+        return refused(error)
+    if isinstance(error, web.HTTPException):  # of aiohttp itself
+        return refused(ApiError(error.status, "bad_request", error.reason))
+    logger.error("request %s failed", request_id, exc_info=error)
+    return json_answer(ApiError(500, "internal", f"internal error, request {request_id}").body(), 500)
+
+
+def _dress(response: web.StreamResponse, request_id: str, cors: bytes) -> None:
+    """The headers that every answer has and a Written one brings along."""
+    headers = response.headers
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    headers["X-Request-Id"] = request_id
+    headers.update(lines(cors))
+
+
+def _tell(parts: Parts, request: web.Request, label: str, status: int, seconds: float) -> None:
+    """Write a log line and a span, where they are wanted."""
+    method, request_id, rung = request.method, request[REQUEST_ID], request.get(RUNG)
+    if parts.access_log.wants(status, seconds):
+        access_log.write(Entry(parts.clock(), method, label, status, seconds, request_id, rung))
+    if parts.spans is not None:
+        parts.spans.add(request.headers, method, label, status, rung, request_id, seconds)
+
+
+def refused(error: ApiError) -> web.Response:
+    """The one form of every error."""
+    response = json_answer(error.body(), error.status)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="varde"'
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    return response
+
+
+async def not_found(request: web.Request) -> web.StreamResponse:
+    """Any path that no route takes."""
+    raise ApiError(404, "not_found", "there is no such route")
+
+
+def only(*methods: str) -> Handler:
+    """A handler for the methods that a route does not take."""
+    allowed = ", ".join(sorted(methods))
+
+    async def not_allowed(request: web.Request) -> web.StreamResponse:
+        raise ApiError(405, "method_not_allowed", f"this route takes {allowed}", headers={"Allow": allowed})
+
+    return not_allowed
+
+
+def preflight(*methods: str) -> Handler:
+    """A handler for a browser's question whether a page may ask with a key or send JSON (CORS)."""
+    allowed = ", ".join(sorted((*methods, "OPTIONS")))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return request.app[PARTS].guard.preflight(request, allowed)
+
+    return answer

@@ -1,0 +1,133 @@
+"""Serving rows scored and ordered, many at once: a call of numpy costs the same for one row and for thirty. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varde.config import Ranking
+from varde.rows import Row
+
+from .rules import Offer
+from .shelf import Shelf
+
+AT_ONCE = 24
+"""Candidates that are turned into Python numbers at first; rules seldom need more."""
+
+
+class Ordered:
+    """One row's candidates under one ranking, best first, without pairs below the floor and unknown items.
+
+    slots, scores, customers: arrays of one length m; those that tie in score are in any order here, and by customers,
+    then item id in `best` and `rest`. nameless: whether candidates were left out for want of a name.
+    """
+
+    __slots__ = ("_ids", "customers", "nameless", "scores", "slots")
+
+    def __init__(
+        self,
+        slots: NDArray[np.int32],
+        scores: NDArray[np.float64],
+        customers: NDArray[np.int32],
+        ids: Sequence[str],
+        nameless: bool = False,
+    ) -> None:
+        self.slots, self.scores, self.customers = slots, scores, customers
+        self.nameless = nameless
+        self._ids = ids
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def best(self, seed: int) -> list[Offer]:
+        """The first AT_ONCE candidates and those that tie with the last of them, as offered for the seed."""
+        return self._offers(0, self._cut(), seed)
+
+    def rest(self, seed: int) -> list[Offer]:
+        """Those after `best`."""
+        return self._offers(self._cut(), len(self.slots), seed)
+
+    def _cut(self) -> int:
+        cut, scores = AT_ONCE, self.scores
+        while 0 < cut < len(scores) and scores[cut] == scores[cut - 1]:
+            cut += 1
+        return min(cut, len(scores))
+
+    def _offers(self, start: int, stop: int, seed: int) -> list[Offer]:
+        slots, scores = self.slots[start:stop].tolist(), self.scores[start:stop].tolist()
+        found: list[Offer] = list(zip(slots, scores, self.customers[start:stop].tolist(), repeat(seed)))
+        before, run = math.nan, 0
+        for at, score in enumerate(scores):
+            if score != before:
+                if at - run > 1:
+                    self._sort(found, run, at)
+                run, before = at, score
+        if len(found) - run > 1:
+            self._sort(found, run, len(found))
+        return found
+
+    def _sort(self, found: list[Offer], start: int, stop: int) -> None:
+        """Put those that tie in the order of their customers, then of their item ids."""
+        ids = self._ids
+        found[start:stop] = sorted(found[start:stop], key=lambda one: (-(one[2] or 0), ids[one[0]]))
+
+
+EMPTY = Ordered(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int32), ())
+
+
+class _Columns(NamedTuple):
+    k: NDArray[np.float64]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    n: NDArray[np.float64]
+
+
+def ordered(rows: Sequence[Row], ranking: Ranking, floor: int, shelf: Shelf) -> list[Ordered]:
+    """The rows' candidates by score down, then customers down, then item id up.
+
+    Args:
+        rows: rows with at least one candidate each.
+        ranking: its formula scores them.
+        floor: fewest customers of a pair that is shown.
+        shelf: numbers to slots, and the ids that break ties.
+    """
+    sizes = [len(row) for row in rows]
+    ends = np.cumsum(sizes)
+    starts = ends - np.asarray(sizes)
+    columns = _columns(rows, sizes, starts)
+    score = ranking.formula.of(columns.k, columns.a, columns.b, columns.n)
+    slots = shelf.of_numbers(np.concatenate([row.items for row in rows]))
+    kept = (columns.k >= floor) & (slots >= 0)
+    return [
+        _one(slots[start:end], score[start:end], columns.k[start:end], kept[start:end], shelf.ids)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def _columns(rows: Sequence[Row], sizes: Sequence[int], starts: NDArray[np.int64]) -> _Columns:
+    """Counts and supports side by side; supports that are older than the counts are raised to what the counts imply."""
+    k = np.concatenate([row.counts for row in rows]).astype(np.float64)
+    b = np.maximum(np.concatenate([row.supports for row in rows]), k)
+    a = np.maximum([row.support for row in rows], np.maximum.reduceat(k, starts))
+    n = np.maximum(np.maximum([row.total for row in rows], a), np.maximum.reduceat(b, starts))
+    return _Columns(k, np.repeat(a, sizes), b, np.repeat(n, sizes))
+
+
+def _one(
+    slots: NDArray[np.int32],
+    score: NDArray[np.float64],
+    k: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    ids: Sequence[str],
+) -> Ordered:
+    nameless = False
+    if not kept.all():
+        nameless = bool((slots < 0).any())
+        slots, score, k = slots[kept], score[kept], k[kept]
+    order = np.argsort(-score)
+    return Ordered(slots[order], score[order], k[order].astype(np.int32), ids, nameless)
