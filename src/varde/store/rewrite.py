@@ -26,9 +26,9 @@ from varde.store.sync import SERVERS
 Cells = Mapping[str, int]
 
 ROWS_PER_CALL = 64
-CELLS_PER_CALL = 1_000
-"""Rows and counts that one call writes, and counts read together for their rows: 1 to 2 ms of Redis."""
-CELLS_PER_FILL = 1_000
+CELLS_PER_CALL = 500
+"""Rows and counts that one call writes, and counts read together for their rows: about a millisecond of Redis."""
+CELLS_PER_FILL = 500
 """Counts in one command that fills the successor of a larger row."""
 ROWS_PER_PATCH = 16
 """Hashes after which their serving rows are made: many together cost less; those of the first wait for the last."""
