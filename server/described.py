@@ -64,6 +64,7 @@ class Parameter(NamedTuple):
     example: Any
     joined: bool = False
     place: str = "query"
+    required: bool = False
 
 
 PARAMETERS = {
@@ -122,6 +123,7 @@ PARAMETERS = {
         {"type": "string", "minLength": 1, "maxLength": ITEM_BYTES},
         "An item id, or words of its name and brand.",
         "tent",
+        required=True,
     ),
 }
 """By name; the item of a path as `item_path`, since a query has an `item` of its own."""

@@ -13,12 +13,15 @@ from varde.store.serving import Sequences, ServingStore
 
 from .hot import CHECK_S
 from .lists import Memory
+from .popular import MOST
 from .trips import reason_of
 
 logger = logging.getLogger("varde.server")
 
 POPULAR_S = 0.1
 """Pause between two shards' popularity: 64 of them in 7 s."""
+OFTEN = 8
+"""Shards after which a short order is made anew."""
 TRENDING_S = 20.0
 TRENDING_DAYS = 2
 """Today and yesterday."""
@@ -90,8 +93,10 @@ class Follower:
         for signal in popular.signals:
             popular.put(signal, shard, await self._store.popular_of(signal, shard))
         self._shard = (shard + 1) % keys.SHARDS
-        if self._shard < len(popular.signals):  # once a round
-            popular.arrange(popular.signals[self._shard])
+        for place, signal in enumerate(popular.signals):
+            # Many items once a round, few more often: a young shop's first views are soon popular.
+            if self._shard == place or (self._shard % OFTEN == 0 and popular.size(signal) < MOST):
+                popular.arrange(signal)
         return POPULAR_S
 
     async def trending(self) -> float:

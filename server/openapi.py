@@ -116,7 +116,7 @@ def _parameter(name: str, schema: Json) -> Json:
         "schema": schema,
         "example": table.example,
     }
-    if table.place == "path":
+    if table.required or table.place == "path":
         out["required"] = True
     if schema.get("type") == "array":
         out |= {"style": "form", "explode": not table.joined}

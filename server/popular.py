@@ -66,6 +66,10 @@ class Popular:
                     there.append((slot, weight))
         self._categories[signal] = by_category
 
+    def size(self, signal: int) -> int:
+        """How many items the order of a signal has."""
+        return len(self._orders.get(signal, ()))
+
     def over_all(self, signal: int, now: float) -> Iterator[Offer]:
         """Best first; the score is how many interactions of this moment theirs are worth.
 

@@ -10,6 +10,14 @@ import struct
 BACKLOG = 1024
 _SO_ATTACH_FILTER = 26
 """Linux, asm-generic/socket.h; the module socket has no name for it."""
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # BPF_LD | BPF_B | BPF_ABS: the byte of the flags, counted from the TCP header
+    (0x54, 0, 0, 0x12),  # BPF_ALU | BPF_AND | BPF_K: SYN and ACK of them
+    (0x15, 0, 1, 0x02),  # BPF_JMP | BPF_JEQ | BPF_K: SYN alone is the next line, anything else the one after
+    (0x06, 0, 0, 0),  # BPF_RET | BPF_K: nothing passes
+    (0x06, 0, 0, 0xFFFFFFFF),  # all passes
+)
+"""A classic BPF program (Linux, networking/filter)."""
 
 
 def bound(host: str, port: int, *, shared: bool) -> list[socket.socket]:
@@ -53,15 +61,17 @@ def reserved(host: str, port: int) -> list[socket.socket]:
 
 
 def hush(listening: socket.socket) -> None:
-    """Have the kernel drop what comes for new connections, while those that it has made already can be accepted.
+    """Have the kernel drop what asks for new connections, while those that are being made can be accepted.
 
     Closing a listening socket resets the connections that wait in its queue, although their clients may have sent a
-    request. With a filter that lets no packet pass the queue comes to an end first; a dropped SYN is sent again a
-    second later, and then meets another process or a closed port. Where the system has no such filter nothing happens.
+    request. With a filter that lets no SYN pass the queue comes to an end first; a dropped SYN is sent again a
+    second later, and then meets another process or a closed port. The last packet of a handshake has to pass: its
+    client takes itself for connected. Where the system has no such filter nothing happens.
     """
-    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K: 0 bytes pass
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_SYN))
+    filled = struct.pack("HP", len(_NO_SYN), ctypes.addressof(program))
     with contextlib.suppress(OSError):
-        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(nothing)))
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filled)
 
 
 def url(listening: socket.socket) -> str:
