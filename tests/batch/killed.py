@@ -49,7 +49,7 @@ opened = NightStore.from_settings
 
 if __name__ == "__main__":
     NightStore.from_settings = at_the_shops_time  # type: ignore[method-assign,assignment]
-    Store._send = counted  # type: ignore[method-assign]
+    Store._send = counted  # type: ignore[method-assign,assignment]
     code = main.command(sys.argv[3:])
     print(f"SENT {sent}")
     sys.exit(code)

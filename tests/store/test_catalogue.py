@@ -212,7 +212,7 @@ class Interrupted:
         self._client, self._meanwhile, self._times = client, meanwhile, times
 
     def execute_command(self, *args, **options):
-        if self._times and args[:2] == ("EVAL", PUT_CATALOGUE.text):
+        if self._times and args[:2] == ("EVALSHA", PUT_CATALOGUE.sha):
             self._times -= 1
             self._meanwhile()
         return self._client.execute_command(*args, **options)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self, TypeVar
-
-from redis.exceptions import NoScriptError, RedisError
+from typing import Self
 
 from varde.latest import Customer
 from varde.pairs import Relation
@@ -15,13 +13,11 @@ from varde.store import reads
 from varde.store.cluster import AsyncCluster
 from varde.store.connection import TIMEOUT, AsyncClient, connect_async
 from varde.store.names import Names
-from varde.store.reads import Reading, Weighted
-from varde.store.scripts import Command
-
-T = TypeVar("T")
+from varde.store.reads import Weighted
+from varde.store.sending import AsyncSending
 
 
-class Store:
+class Store(AsyncSending):
     """Varde's data in Redis, for one event loop."""
 
     def __init__(self, client: AsyncClient, names: Names | None = None) -> None:
@@ -115,27 +111,3 @@ class Store:
     async def ping(self) -> bool:
         """Whether Redis answers."""
         return await self._client.execute_command("PING") in (True, b"PONG")
-
-    async def _run(self, reading: Reading[T]) -> T:
-        try:
-            commands = next(reading)
-            while True:
-                commands = reading.send(await self._send(commands))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        if len(commands) == 1:
-            try:
-                return [await self._client.execute_command(*commands[0].wire)]
-            except NoScriptError:  # no reading sends a script among others
-                return [await self._client.execute_command(*commands[0].wire_in_full)]
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command.wire)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
-        return replies

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import orjson
-from redis.exceptions import RedisError
 
 from varde import keys
 from varde.catalogue import Change, Entry, effective
@@ -14,16 +13,14 @@ from varde.settings import Settings
 from varde.store import catalogue
 from varde.store.catalogue import ALIVE_MS, Applied, Follower
 from varde.store.connection import TIMEOUT, AsyncClient, connect_async
-from varde.store.reads import Reading
-from varde.store.scripts import Command, command
-
-T = TypeVar("T")
+from varde.store.scripts import command
+from varde.store.sending import AsyncSending
 
 FORGOTTEN_MS = 3_600_000
 """A follower that has said nothing for longer is let go of."""
 
 
-class AsyncCatalogue:
+class AsyncCatalogue(AsyncSending):
     """The catalogue in Redis, for one event loop."""
 
     def __init__(self, client: AsyncClient, max_items: int, timeout: float = TIMEOUT) -> None:
@@ -122,28 +119,6 @@ class AsyncCatalogue:
         """The server processes that live at `now` (ms), by name; `catalogue.reached` tells how far each is."""
         (found,) = await self._send([command("HGETALL", keys.followers())])
         return {name: each for name, each in _followers(found).items() if now - each.seen <= ALIVE_MS}
-
-    async def _run(self, steps: Reading[T]) -> T:
-        try:
-            commands = next(steps)
-            while True:
-                commands = steps.send(await self._send(commands))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies; the script is short, so it is sent in full and known to every server."""
-        if len(commands) == 1:
-            return [await self._client.execute_command(*commands[0].wire_in_full)]
-        pipeline = self._client.pipeline(transaction=False)
-        for each in commands:
-            pipeline.execute_command(*each.wire_in_full)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
-        return replies
 
 
 def _followers(found: dict[bytes, bytes]) -> dict[str, Follower]:

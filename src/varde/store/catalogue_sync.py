@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self
 
 from redis.exceptions import RedisError
 
@@ -19,10 +19,8 @@ from varde.settings import Settings
 from varde.store import catalogue
 from varde.store.catalogue import Applied, LateLoadError, Written
 from varde.store.connection import Client, connect
-from varde.store.reads import Reading
-from varde.store.scripts import Command, command
-
-T = TypeVar("T")
+from varde.store.scripts import command
+from varde.store.sending import Sending
 
 CHUNK: Final = 2_000
 """Entries that are merged together."""
@@ -45,7 +43,7 @@ class Loaded(NamedTuple):
     refused: int
 
 
-class CatalogueStore:
+class CatalogueStore(Sending):
     """The catalogue in Redis. Threads may share it as they may share the client."""
 
     def __init__(self, client: Client, max_items: int, token: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
@@ -180,28 +178,6 @@ class CatalogueStore:
         if commands:
             self._send(commands)
         self._send([command("HDEL", keys.loads(), *tokens)])
-
-    def _run(self, steps: Reading[T]) -> T:
-        try:
-            commands = next(steps)
-            while True:
-                commands = steps.send(self._send(commands))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    def _send(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies; the script is short, so it is sent in full and known to every server."""
-        if len(commands) == 1:
-            return [self._client.execute_command(*commands[0].wire_in_full)]
-        pipeline = self._client.pipeline(transaction=False)
-        for each in commands:
-            pipeline.execute_command(*each.wire_in_full)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
-        return replies
 
 
 class _Told:

@@ -12,10 +12,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
 
 from varde.delivery import Delivery, Recent
 from varde.latest import Customer
@@ -27,11 +26,9 @@ from varde.store.cluster import Cluster
 from varde.store.connection import Client, connect
 from varde.store.names import Names
 from varde.store.patch import Touched, patch, touched_by
-from varde.store.reads import Reading, Weighted
-from varde.store.scripts import Command
+from varde.store.reads import Weighted
+from varde.store.sending import Sending
 from varde.store.supports import SupportTable
-
-T = TypeVar("T")
 
 SERVERS = 4
 """Lives of a server that one `apply` may meet."""
@@ -42,7 +39,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Store:
+class Store(Sending):
     """Varde's data in Redis. Threads may share it as they may share the client."""
 
     def __init__(
@@ -249,37 +246,3 @@ class Store:
     def ping(self) -> bool:
         """Whether Redis answers."""
         return self._client.execute_command("PING") in (True, b"PONG")
-
-    def _run(self, reading: Reading[T]) -> T:
-        try:
-            commands = next(reading)
-            while True:
-                commands = reading.send(self._send(commands))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    def _send(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies to commands sent together; scripts the server does not know are sent in full."""
-        if len(commands) == 1:
-            try:
-                return [self._client.execute_command(*commands[0].wire)]
-            except NoScriptError:
-                return [self._client.execute_command(*commands[0].wire_in_full)]
-        replies = self._pipeline([command.wire for command in commands])
-        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:
-            again = self._pipeline([commands[i].wire_in_full for i in unknown])
-            for i, reply in zip(unknown, again, strict=True):
-                replies[i] = reply
-        for reply in replies:
-            if isinstance(reply, RedisError):
-                raise reply
-        return replies
-
-    def _pipeline(self, lines: list[list[Any]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for line in lines:
-            pipeline.execute_command(*line)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
-        return replies
