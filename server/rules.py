@@ -18,17 +18,11 @@ MUST_INCLUDE, BOOST = "must_include", "boost"
 """Labels in the answer."""
 
 
-class Candidate(NamedTuple):
-    """An item that a rung offers. customers and because (a seed's slot) only on the rung pairs."""
-
-    slot: int
-    score: float
-    customers: int | None = None
-    because: int | None = None
-
-
 Offer = tuple[int, float, int | None, int | None]
-"""A Candidate, or a plain tuple like one: hundreds are made for a request."""
+"""An item that a rung offers: slot, score; and, on the rung pairs, customers and the slot of the seed.
+
+A plain tuple: hundreds are made for a request.
+"""
 
 
 class Pick(NamedTuple):

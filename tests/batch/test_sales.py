@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from varde import seed
 from varde.batch import nightly, seeds, tombstones
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
-from varde.batch.warehouse.segment import TIMESTAMP
+from varde.batch.warehouse.segment import STORE_TABLES, TIMESTAMP
 from varde.events import Mapping
 from varde.history import DAY_MS, Limits, Signal
 from varde.keys import customer_key
@@ -147,25 +147,8 @@ anything = st.one_of(
 @settings(max_examples=settings().max_examples // 4, deadline=None)
 @given(st.lists(st.lists(anything, min_size=14, max_size=14), min_size=1, max_size=12))
 def test_no_text_stops_the_night_and_every_sale_is_accounted_for(rows: list[list[str | None]]) -> None:
-    sales = ("customer_id", "item", "time", "order_id")
-    catalogue = (
-        "item",
-        "parent",
-        "title",
-        "url",
-        "image",
-        "price",
-        "currency",
-        "stock",
-        "categories",
-        "brand",
-        "texts",
-        "prices",
-        "hidden",
-        "updated",
-    )
     with DuckDBWarehouse(None, threads=1) as warehouse:
-        for table, names in (("sales", sales), ("catalogue", catalogue)):
+        for table, names in STORE_TABLES.items():
             columns = {name: pa.array([row[n] for row in rows], pa.string()) for n, name in enumerate(names)}
             warehouse.load(f"store.{table}", pa.table(columns))
         night = nightly.build(warehouse, AS_OF, Limits(64, 10_000), ITEMS)
