@@ -17,7 +17,7 @@ from .parts import RUNG
 from .written import Dates, Written
 
 ANSWERS = 20_000
-"""Finished answers in memory: about 4 kB each."""
+"""Finished answers in memory."""
 AGE_S = 60.0
 """An answer that is all made of pairs is used this long, seconds; its rows say earlier when it is no longer good."""
 QUERIES = 1_000

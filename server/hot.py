@@ -27,7 +27,7 @@ CHECK_S = 0.25
 FRESH_S = 1.5
 """For how long rows are fresh after the notes were read."""
 ROWS = 100_000
-"""Rows in memory: about 4 kB each."""
+"""Rows in memory."""
 _REMEMBERED_S = 10.0
 """How long it is known that a row was written: longer than any reading of a row is under way."""
 

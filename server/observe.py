@@ -1,6 +1,6 @@
 """Round every request: an id, the time it took, one log line, metrics, headers; and every error as JSON.
 
-A wrapper round each handler and no aiohttp middleware: half the work of a small answer would be passing it on.
+A wrapper round each handler and no aiohttp middleware: a small answer has no time to be passed on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A response whose head is bytes already: half of what aiohttp needs for a small answer is making its headers.
-
-Measured with a constant body (tests/bench/serve): 28 µs of CPU a request instead of 51.
-"""
+"""A response whose head is bytes already: much of what aiohttp needs for a small answer is making its headers."""
 
 from __future__ import annotations
 
