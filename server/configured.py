@@ -11,7 +11,7 @@ from pathlib import Path
 from varde.clients import PUBLIC_SCOPES, Access
 from varde.config import Config, ConfigError, read
 from varde.settings import Settings, SettingsError
-from varde.watched import Watched, reader
+from varde.watched import Beside, Watched, reader
 
 from .parts import Parts
 from .running import learn_configured
@@ -29,8 +29,10 @@ def watched(settings: Settings, clock: Callable[[], int]) -> Watched | None:
     """
     if not settings.config:
         return None
+    path = Path(settings.config)
+    beside = Beside(path.parent)
     try:
-        return Watched(lambda text: read(text, settings.rankings), reader(Path(settings.config)), clock)
+        return Watched(lambda text: read(text, settings.rankings, beside), reader(path), clock, beside)
     except ConfigError as error:
         reason = str(error)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The configuration file: named rankings, placements, clients and access, from TOML to frozen values. Pure.
+"""The configuration file: rankings, placements, clients, access and experiments, from TOML to frozen values. Pure.
 
 docs/configuration.md describes every key; `watched` reads the file again when it changes.
 """
@@ -8,20 +8,25 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from varde import clients, placements, tables
+from varde import clients, experiment_file, placements, tables
 from varde.clients import Access, Client, Clients
+from varde.experiments import Experiments
 from varde.placements import Placement
 from varde.ranking import Formula, formula
 from varde.tables import TableError, key
 from varde.toml_lines import Path, line_of, lines
 
-TABLES = ("static", "rankings", "placements", "access", "clients")
+TABLES = ("static", "growthbook", "rankings", "placements", "access", "clients", "experiments")
 """All that may stand at the top of the file."""
+Beside = Callable[[str], bytes]
+"""Reads a file by its path from the configuration file's folder. Raises OSError."""
+MOST_BYTES = 4_000_000
+"""Largest file that is read."""
 DEFAULT = "default"
 """The placement that there always is."""
 
@@ -59,7 +64,8 @@ class Ranking:
 class Config:
     """All that the file says, and the defaults of what it does not.
 
-    rankings and placements: by name. static: items of the last rung. version: of the text, for logs and ETags.
+    rankings and placements: by name. static: items of the last rung. version: of the text and the files that it names,
+    for logs and ETags. experiments: also by placement.
     """
 
     rankings: Mapping[str, Ranking]
@@ -68,14 +74,16 @@ class Config:
     access: Access
     static: tuple[str, ...]
     version: str
+    experiments: Experiments = field(default_factory=Experiments)
 
 
-def read(text: str, rankings: Sequence[str]) -> Config:
+def read(text: str, rankings: Sequence[str], beside: Beside | None = None) -> Config:
     """The configuration of a text; an empty one has the defaults.
 
     Args:
         text: TOML.
         rankings: texts of the formulas that serving rows keep candidates for (VARDE_RANKINGS), the default first.
+        beside: reads a file that the text names by its path from the text's own folder; None: there are none.
 
     Raises:
         ConfigError: not TOML, or a key or value that makes no sense; with its line.
@@ -85,23 +93,44 @@ def read(text: str, rankings: Sequence[str]) -> Config:
     except (ValueError, RecursionError) as error:
         raise _syntax(error, text) from None
     try:
-        return _config(top, rankings, hashlib.sha256(text.encode()).hexdigest()[:12])
+        return _config(top, rankings, text, beside)
     except TableError as error:
         raise ConfigError(line_of(error.path, lines(text)), _shown(error.path), error.why) from None
 
 
-def _config(top: dict[str, Any], formulas: Sequence[str], version: str) -> Config:
+def _config(top: dict[str, Any], formulas: Sequence[str], text: str, beside: Beside | None) -> Config:
     tables.check_keys(top, TABLES, ())
     static = tables.at(("static",), tables.each(tables.text), top.get("static", []))
     rankings = _rankings(top.get("rankings", {}), formulas)
+    lists = _placements(top.get("placements", {}), rankings, static)
+    callers = _clients(top.get("clients", []))
+    features = tables.at(("growthbook",), tables.text, top["growthbook"]) if "growthbook" in top else None
+    content = None if features is None else _beside(features, beside)
+    known = experiment_file.Known(lists, rankings, [client.name for client in callers.all])
     return Config(
         MappingProxyType(rankings),
-        MappingProxyType(_placements(top.get("placements", {}), rankings, static)),
-        _clients(top.get("clients", [])),
+        MappingProxyType(lists),
+        callers,
         tables.build(Access, top.get("access", {}), ("access",)),
         static,
-        version,
+        hashlib.sha256(text.encode() + (content or b"")).hexdigest()[:12],
+        experiment_file.read(top.get("experiments", {}), known, content),
     )
+
+
+def _beside(name: str, beside: Beside | None) -> bytes:
+    """The content of a file that the configuration names."""
+    if beside is None:
+        raise TableError(("growthbook",), "other files are not read here")
+    try:
+        content = beside(name)
+    except OSError as error:
+        raise TableError(("growthbook",), f"{name} cannot be read: {error.strerror or type(error).__name__}") from None
+    except ValueError as error:  # a NUL in the path
+        raise TableError(("growthbook",), f"cannot be read: {error}") from None
+    if len(content) > MOST_BYTES:
+        raise TableError(("growthbook",), f"{name} is larger than {MOST_BYTES:,} bytes")
+    return content
 
 
 def _named(table: Any, path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from varde.clients import Access, Client
 from varde.config import Ranking
+from varde.experiments import Experiment, Variation
 from varde.placements import Placement
 from varde.tables import keys
 
@@ -15,6 +16,8 @@ _TABLES: tuple[tuple[str, str, type[Any]], ...] = (
     ("[placements.default]", "What requests without `placement` get. Every key is here; none has to be.", Placement),
     ("[access]", "What needs no key.", Access),
     ("[[clients]]", "One table a client. No key has this digest.", Client),
+    ("[experiments.cosine]", "Who gets which list, to compare them. Its variations follow.", Experiment),
+    ("[[experiments.cosine.variations]]", "What is compared with it.", Variation),
 )
 _HEAD = """\
 # An example with every key of Varde's configuration file (docs/configuration.md), made by
@@ -22,6 +25,14 @@ _HEAD = """\
 
 # Items of the last rung, where a placement names none.
 static = ["base-001", "base-002"]
+# More experiments, from a GrowthBook features file; its path from this file's folder.
+# growthbook = "features.json"
+"""
+_BASELINE = """\
+# The baseline, here the placement as it is.
+[[experiments.cosine.variations]]
+key = "control"
+weight = 0.5
 """
 
 
@@ -29,7 +40,9 @@ def example() -> str:
     """The text of docs/varde.example.toml."""
     parts = [_HEAD]
     for header, meaning, kind in _TABLES:
-        lines = [f"# {f.metadata['help']}\n{f.name} = {f.metadata['sample']}" for f in keys(kind)]
+        sampled = [f for f in keys(kind) if f.metadata["sample"]]
+        lines = [f"# {f.metadata['help']}\n{f.name} = {f.metadata['sample']}" for f in sampled]
+        parts += [_BASELINE] if kind is Variation else []
         parts.append("\n".join([f"# {meaning}", header, *lines, ""]))
     return "\n".join(parts)
 

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, field, fields
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from varde.ecommerce import too_long
@@ -19,6 +20,7 @@ T = TypeVar("T")
 Reader = Callable[[Any], Any]
 MOST_IDS = 10_000
 """Most ids in one list."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -91,6 +93,8 @@ def at(path: Path, read: Callable[[Any], T], value: Any) -> T:
     """What a reader makes of a value, its reason placed at a path."""
     try:
         return read(value)
+    except TableError as error:  # of a table inside: its path is from here on
+        raise TableError((*path, *error.path), error.why) from None
     except EntryError as error:
         raise TableError((*path, error.place), str(error)) from None
     except ValueError as error:
@@ -140,9 +144,11 @@ def flag(value: Any) -> bool:
 def one_of(*words: str) -> Reader:
     """One of some words."""
 
+    shown = " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+
     def read(value: Any) -> str:
         if value not in words:
-            msg = f"must be {', '.join(words[:-1])} or {words[-1]}"
+            msg = f"must be {shown}"
             raise ValueError(msg)
         return str(value)
 
@@ -179,3 +185,30 @@ def set_of(read: Callable[[Any], T], most: int = MOST_IDS) -> Callable[[Any], fr
     """The same as a set."""
     read_all = each(read, most)
     return lambda value: frozenset(read_all(value))
+
+
+def table_of(kind: type[T]) -> Callable[[Any], T]:
+    """A table inside a table; its TableErrors have paths from there on."""
+    return lambda value: build(kind, value, ())
+
+
+def tables_of(kind: type[T], low: int, most: int) -> Callable[[Any], tuple[T, ...]]:
+    """A list of `low` to `most` tables."""
+
+    def read_all(value: Any) -> tuple[T, ...]:
+        if not isinstance(value, list) or not low <= len(value) <= most:
+            msg = f"must be a list of {low:,} to {most:,} tables"
+            raise ValueError(msg)
+        return tuple(build(kind, one, (place,)) for place, one in enumerate(value))
+
+    return read_all
+
+
+def instant(value: Any) -> int:
+    """A TOML date-time with its offset, or a date, which is its midnight in UTC -> ms since the epoch."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        msg = "must be a date such as 2026-11-01, or a date and time with its offset such as 2026-11-01T08:00:00Z"
+        raise ValueError(msg)
+    return (value - _EPOCH) // timedelta(milliseconds=1)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from varde.clients import Access, Client
 from varde.config import TABLES, Config, ConfigError, Ranking, read
 from varde.config_example import example
+from varde.experiments import Audience, Experiment, Variation
 from varde.pairs import Relation
 from varde.placements import Boost, Placement, Price
 from varde.ranking import Formula
@@ -118,7 +119,7 @@ def test_clients_are_found_by_any_of_their_keys() -> None:
 
 REFUSED = [
     (1, "placement", "did you mean 'placements'?", "[placement.home]"),
-    (1, "experiments", "no such key", "[experiments.x]"),
+    (1, "exploits", "no such key", "[exploits.x]"),
     (3, "placements.home.excludes", "did you mean 'exclude'?", "[placements.home]\nn = 1\nexcludes = ['a']"),
     (2, "placements.home.n", "from 1 to 100", "[placements.home]\nn = 0"),
     (2, "placements.home.n", "from 1 to 100", "[placements.home]\nn = 101"),
@@ -193,9 +194,8 @@ def test_what_is_refused_and_where(line: int | None, where: str, why: str, text:
         assert str(error) == f"line {line}: {where}: {error.why}"
 
 
-words = st.sampled_from(
-    [*TABLES, *(f.name for kind in (Placement, Client, Access, Ranking) for f in keys(kind)), "llr", "home", "x"]
-)
+KINDS = (Placement, Client, Access, Ranking, Experiment, Variation)
+words = st.sampled_from([*TABLES, *(f.name for kind in (*KINDS, Audience) for f in keys(kind)), "llr", "home", "x"])
 leaves = st.one_of(
     words.map(repr), st.integers(-5, 200).map(str), st.booleans().map(lambda b: str(b).lower()), st.just("'50%'")
 )
@@ -257,27 +257,38 @@ def test_the_example_is_up_to_date_and_is_read() -> None:
     config: Config = read(text, FORMULAS)
     assert config.rankings["careful"].floor == 5
     assert config.clients.all[0].name == "storefront"
+    assert list(config.experiments["cosine"].indices) == ["control", "cosine"]
     assert config.placements["default"] != Placement(name="default", ranking="llr", static=())
 
 
 def shown(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", Audience()):
         return ""
     if isinstance(value, Relation):
         value = value.label
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, (tuple, frozenset)):
-        return "`[" + ", ".join(f'"{one}"' for one in sorted(value)) + "]`"
+        ordered = sorted(value) if isinstance(value, frozenset) else value
+        return "`[" + ", ".join(f'"{one}"' for one in ordered) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"
 
 
 PAGE = (DOCS / "configuration.md").read_text()
-SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+SECTIONS = dict(re.findall(r"^##+ (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize(
-    ("section", "kind"), [("rankings", Ranking), ("placements", Placement), ("access", Access), ("clients", Client)]
+    ("section", "kind"),
+    [
+        ("rankings", Ranking),
+        ("placements", Placement),
+        ("access", Access),
+        ("clients", Client),
+        ("experiments", Experiment),
+        ("variations", Variation),
+        ("audience", Audience),
+    ],
 )
 def test_the_page_and_the_keys_are_the_same(section: str, kind: type[Any]) -> None:
     table = SECTIONS[section].split("| key | default | meaning |")[1].split("\n\n")[0]
@@ -288,5 +299,6 @@ def test_the_page_and_the_keys_are_the_same(section: str, kind: type[Any]) -> No
 
 
 def test_the_page_has_a_section_for_each_table() -> None:
-    assert {*SECTIONS, "static"} == set(TABLES)
-    assert "`static`" in PAGE.split("\n## ")[0]
+    assert set(SECTIONS) == {*TABLES, "variations", "audience"} - {"static", "growthbook"}
+    for name in ("static", "growthbook"):
+        assert f"`{name}`" in PAGE.split("\n## ")[0]

@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     with Collector() as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
         server.shutdown()
@@ -56,7 +56,10 @@ def collector() -> Iterator[Collector]:
 def client(collector: Collector) -> Iterator[Client]:
     errors: list[Exception] = []
     client = Client(
-        "key", host=f"http://127.0.0.1:{collector.server_port}", on_error=lambda error, _: errors.append(error)
+        "key",
+        host=f"http://127.0.0.1:{collector.server_port}",
+        on_error=lambda error, _: errors.append(error),
+        upload_interval=0.02,
     )
     yield client
     client.join()

@@ -90,3 +90,20 @@ def test_only_the_beginning_of_a_user_agent_is_looked_at() -> None:
 def test_a_robot_neither_links_nor_withdraws_but_a_deletion_is_heard() -> None:
     assert parsed(ROBOTS[0], type="identify", anonymousId="a") == Rejected("robot", "context.userAgent")
     assert parsed(ROBOTS[0], type="delete") == (Erasure("u", NOW),)
+
+
+@pytest.mark.parametrize(
+    ("agent", "crawls"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", True),
+        ("facebookexternalhit/1.1", True),
+        ("okhttp/4.12.0", False),
+        ("axios/1.7.2", False),
+        ("Python/3.11 aiohttp/3.14.0", False),
+        ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", False),
+        ("", False),
+    ],
+)
+def test_a_library_is_on_the_list_and_crawls_nothing(agent: str, crawls: bool) -> None:
+    assert robots.crawls(agent) is crawls
+    assert robots.is_robot(agent) or not crawls

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from varde.config import ConfigError, read
-from varde.watched import MOST_BYTES, Watched, reader
+from varde.config import MOST_BYTES, ConfigError, read
+from varde.watched import Beside, Watched, reader
 
 GOOD, OTHER, BAD = "[placements.home]\nn = 3", "[placements.home]\nn = 4", "[placements.home]\nn = 0"
 
@@ -96,3 +96,76 @@ def test_bad_content_at_the_start_is_an_error(path: Path, content: bytes, why: s
 def test_no_file_at_the_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         watched(tmp_path / "none.toml", Clock())
+
+
+FEATURES = '{"f": {"rules": [{"hashVersion": 2, "coverage": 0.5, "variations": [{}, {"ranking": "llr"}]}]}}'
+
+
+@pytest.fixture
+def with_features(path: Path) -> Watched:
+    path.write_text('growthbook = "features.json"')
+    features(path).write_text(FEATURES)
+    beside = Beside(path.parent)
+    return Watched(lambda text: read(text, ("llr",), beside), reader(path), Clock(), beside)
+
+
+def features(path: Path) -> Path:
+    return path.parent / "features.json"
+
+
+def coverage(file: Watched) -> float:
+    return file.config.experiments["f"].coverage
+
+
+def test_a_change_of_a_file_that_it_names_is_taken_too(path: Path, with_features: Watched) -> None:
+    file = with_features
+    version = file.config.version
+    assert (coverage(file), file.reload()) == (0.5, (None, None))
+    features(path).write_text(FEATURES.replace("0.5", "0.7"))
+    assert [file.reload().config for _ in range(3)] == [None, file.config, None]
+    assert coverage(file) == 0.7
+    assert file.config.version != version
+
+
+def test_a_broken_file_that_it_names_changes_nothing_until_it_is_mended(path: Path, with_features: Watched) -> None:
+    file = with_features
+    before = file.config
+    for content, why in (
+        ("{", "is not JSON"),
+        (FEATURES.replace("0.5", "5"), "growthbook.f.coverage"),
+        (None, "cannot be read"),
+    ):
+        if content is None:
+            features(path).unlink()
+        else:
+            features(path).write_text(content)
+        errors = [file.reload().error for _ in range(4)]
+        assert errors == [None, file.error, None, None]
+        assert file.error
+        assert why in file.error
+        assert file.config is before
+    features(path).write_text(FEATURES)
+    assert file.reload() == (None, None)
+    assert (file.error, file.config) == (None, before)
+
+
+def test_another_name_is_followed_from_then_on(path: Path, with_features: Watched) -> None:
+    file, other = with_features, path.parent / "other.json"
+    path.write_text('growthbook = "other.json"')
+    assert [bool(file.reload().error) for _ in range(3)] == [False, True, False], "there is none yet"
+    other.write_text(FEATURES.replace("0.5", "0.6"))
+    assert [file.reload().config for _ in range(3)] == [None, file.config, None]
+    assert coverage(file) == 0.6
+    features(path).unlink()
+    assert file.reload() == (None, None)
+    other.write_text(FEATURES.replace("0.5", "0.8"))
+    assert [file.reload().config for _ in range(2)] == [None, file.config]
+    assert coverage(file) == 0.8
+
+
+@pytest.mark.parametrize("name", ["gone.json", ".", "a\\u0000b"])
+def test_no_file_of_that_name_at_the_start_is_an_error(path: Path, name: str) -> None:
+    path.write_text(f'growthbook = "{name}"')
+    beside = Beside(path.parent)
+    with pytest.raises(ConfigError, match=r"line 1: growthbook: .*cannot be read"):
+        Watched(lambda text: read(text, ("llr",), beside), reader(path), Clock(), beside)

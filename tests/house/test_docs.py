@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from varde.cli import COMMANDS
+from varde.cli import COMMANDS, main
 from varde.settings import PREFIX, Settings
 
 from .tree import PYPROJECT, ROOT
@@ -83,15 +83,21 @@ def test_the_usage_lists_all_commands() -> None:
 def test_wrong_use_is_exit_code_2() -> None:
     for words in ([], ["dmeo"]):
         assert command(*words).returncode == 2
+    assert command("serve", VARDE_CAP="many").returncode == 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(("variable", "value"), [("VARDE_CAPP", "64"), ("VARDE_CAP", "many"), ("VARDE_CAP", "")])
-def test_a_setting_that_makes_no_sense_stops_every_command(name: str, variable: str, value: str) -> None:
-    run = command(name, **{variable: value})
-    assert run.returncode == 2
-    assert run.stderr.startswith(f"varde {name}: {variable}: ")
-    assert run.stdout == ""
+def test_a_setting_that_makes_no_sense_stops_every_command(
+    name: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in [one for one in os.environ if one.startswith(PREFIX)]:
+        monkeypatch.delenv(one)
+    monkeypatch.setenv(variable, value)
+    assert main([name]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"varde {name}: {variable}: ")
+    assert out == ""
 
 
 TARGETS = dict(re.findall(r"^([\w-]+):.*?## (.*)$", text(ROOT / "Makefile"), re.MULTILINE))
