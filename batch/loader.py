@@ -148,8 +148,9 @@ class Loader:
             return (None,) * len(segment.PROPERTIES)
         if "id" in properties:
             self.loaded.discarded["id"] += 1
-        ids = [self._item(properties, name) for name in ("product_id", "sku", "variant")]
-        return (*ids, self._order_id(properties), _text(properties.get("currency")), _products(properties))
+        ids = [self._item(properties, name) for name in segment.ITEM_PROPERTIES]
+        plain = [_plain(properties.get(name)) for name in segment.PLAIN_PROPERTIES]
+        return (*ids, self._order_id(properties), *plain, _products(properties))
 
     def _item(self, properties: dict[str, Any], name: str) -> str | None:
         # A column of text cannot tell 9.5 or true from the text of it, and neither is an item id: keep them out.
@@ -253,6 +254,11 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return orjson.dumps(value).decode()
+
+
+def _plain(value: Any) -> str | None:
+    """Text, or a number or truth value by its text; nothing of an object, which has no column of its name."""
+    return None if isinstance(value, dict | list) else _text(value)
 
 
 def _products(properties: dict[str, Any]) -> str | None:

@@ -173,11 +173,16 @@ def _robots(warehouse: Warehouse, given: Plan) -> pa.Table:
     return pa.table({"user_agent": pa.array(found, pa.string())})
 
 
-def _erasures(warehouse: Warehouse, given: Plan) -> pa.Table:
-    """The users of the window who have a tombstone: it has only their hash, so every user is asked.
+def erasures(warehouse: Warehouse, given: Plan, users: str = "users") -> pa.Table:
+    """The users who have a tombstone: it has only their hash, so every user is asked.
 
     Delete messages among raw messages become tombstones first. They hold in this night also when a later one of the
     same user is known already.
+
+    Args:
+        warehouse: after the steps that `users` reads.
+        given: as_of and the secret.
+        users: the query that names the users.
     """
     said = {
         keys.customer_key(row["user_id"], None, given.secret): row["time"]
@@ -187,15 +192,15 @@ def _erasures(warehouse: Warehouse, given: Plan) -> pa.Table:
     erased = tombstones.latest(warehouse, given.as_of)
     for customer, at in said.items():
         erased[customer] = max(at, erased.get(customer, at))
-    users: dict[str, int] = {}
-    for user in warehouse.query("users", given.parameters)["user_id"].to_pylist() if erased else ():
+    found: dict[str, int] = {}
+    for user in warehouse.query(users, given.parameters)["user_id"].to_pylist() if erased else ():
         at = erased.get(keys.customer_key(user, None, given.secret))
         if at is not None:
-            users[user] = at
-    return pa.table({"user_id": pa.array(users.keys(), pa.string()), "time": pa.array(users.values(), pa.int64())})
+            found[user] = at
+    return pa.table({"user_id": pa.array(found.keys(), pa.string()), "time": pa.array(found.values(), pa.int64())})
 
 
-DECIDED: dict[str, Callable[[Warehouse, Plan], pa.Table]] = {"robots": _robots, "erasures": _erasures}
+DECIDED: dict[str, Callable[[Warehouse, Plan], pa.Table]] = {"robots": _robots, "erasures": erasures}
 """Steps that SQL cannot do: what they decide becomes a table that the queries join."""
 
 

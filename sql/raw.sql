@@ -77,6 +77,10 @@ WITH
       JSON_VALUE(message, '$.context.userAgent') AS user_agent_text,
       JSON_QUERY(message, '$.properties.products') AS products_json,
       JSON_VALUE(message, '$.properties.products') AS products_text,
+      JSON_VALUE(message, '$.properties.revenue') AS revenue,
+      JSON_VALUE(message, '$.properties.total') AS total,
+      JSON_VALUE(message, '$.properties.request_id') AS request_id,
+      JSON_VALUE(message, '$.properties.varde_request_id') AS varde_request_id,
       JSON_VALUE(message, '$.timestamp') AS happened_text,
       JSON_VALUE(message, '$.originalTimestamp') AS original_text,
       JSON_VALUE(message, '$.sentAt') AS sent_text,
@@ -128,6 +132,10 @@ WITH
       IF(STARTS_WITH(event_json, '"'), event_text, NULL) AS event,
       IF(STARTS_WITH(user_agent_json, '"'), user_agent_text, NULL) AS user_agent,
       IF(STARTS_WITH(products_json, '"'), products_text, products_json) AS products,
+      revenue,
+      total,
+      request_id,
+      varde_request_id,
       user_id_json IS NOT NULL AS has_user_id,
       anonymous_id_json IS NOT NULL AS has_anonymous_id,
       previous_id_json IS NOT NULL AS has_previous_id,
@@ -188,6 +196,10 @@ WITH
       event,
       user_agent,
       products,
+      revenue,
+      total,
+      request_id,
+      varde_request_id,
       happened,
       original,
       sent,
@@ -213,6 +225,10 @@ SELECT
   CAST(NULL AS STRING) AS sku,
   CAST(NULL AS STRING) AS variant,
   CAST(NULL AS STRING) AS order_id,
+  CAST(NULL AS STRING) AS revenue,
+  CAST(NULL AS STRING) AS total,
+  CAST(NULL AS STRING) AS request_id,
+  CAST(NULL AS STRING) AS varde_request_id,
   CAST(NULL AS STRING) AS products
 FROM closed
 UNION ALL
@@ -261,5 +277,9 @@ SELECT
     order_id,
     IF(BYTE_LENGTH(older_order_id) BETWEEN 1 AND 256, older_order_id, NULL)
   ) AS order_id,
+  revenue,
+  total,
+  request_id,
+  varde_request_id,
   NULLIF(TRIM(products), 'null') AS products
 FROM believed

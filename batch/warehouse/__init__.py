@@ -29,7 +29,7 @@ class Warehouse(Protocol):
     """Datasets: `segment` (what Segment's sync wrote) and `store` (what the shop wrote), only read; `varde` (ours)."""
 
     def define(self) -> None:
-        """Make those of our tables (sql/ddl) that are not there; the others stay as they are."""
+        """Make all views (sql/views), and those of our tables (sql/ddl) that are not there; the others stay."""
         ...
 
     def query(self, name: str, parameters: Parameters) -> pa.Table:

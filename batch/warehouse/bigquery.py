@@ -17,7 +17,7 @@ import pyarrow as pa
 from google.cloud import bigquery
 from sqlglot import exp
 
-from . import Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source
+from . import Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source, views
 from .bigquery_jobs import Jobs, told
 from .bigquery_options import Options, Places
 from .bigquery_tables import Tables
@@ -72,7 +72,8 @@ class BigQueryWarehouse:
         """
         with told("making our tables"):
             config = bigquery.QueryJobConfig(labels=self._labels("define"))
-            self._run("define", ddl.for_bigquery(*self._places.of(OWN)), config)
+            ours = self._places.of(OWN)
+            self._run("define", ";\n".join([ddl.for_bigquery(*ours), *views.for_bigquery(*ours)]), config)
 
     def query(self, name: str, parameters: Parameters) -> pa.Table:
         """See Warehouse.query.

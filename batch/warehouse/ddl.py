@@ -89,8 +89,7 @@ def read(sql: str) -> Declared:
         msg = "a file of sql/ddl holds one CREATE TABLE IF NOT EXISTS varde.…"
         raise ValueError(msg)
     columns = {
-        column.name: (column.args["kind"].sql("bigquery"), _option(column, "description"))
-        for column in tree.this.expressions
+        column.name: (column.args["kind"].sql("bigquery"), description(column)) for column in tree.this.expressions
     }
     properties = tree.args.get("properties") or exp.Properties()
     cluster = properties.find(exp.ClusterProperty)
@@ -98,13 +97,18 @@ def read(sql: str) -> Declared:
     day = partition.find(exp.Column) if partition else None
     return Declared(
         table.name,
-        _option(properties, "description"),
+        description(properties),
         columns,
         tuple(column.name for column in cluster.expressions) if cluster else (),
         day.name if day else "",
         int(_option(properties, "partition_expiration_days") or 0),
         tree,
     )
+
+
+def description(node: exp.Expr) -> str:
+    """The description of a column, or among the options of a table; empty without."""
+    return _option(node, "description")
 
 
 def _option(node: exp.Expr, name: str) -> str:

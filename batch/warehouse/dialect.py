@@ -79,6 +79,13 @@ def timestamp_millis(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def count_if(node: exp.Expr) -> exp.Expr:
+    """COUNTIF(x) is 0 where x is never true; DuckDB's COUNT_IF is NULL where x is always NULL, and a HUGEINT."""
+    if not isinstance(node, exp.CountIf):
+        return node
+    return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=node.this.copy()))
+
+
 def unnested_rows(node: exp.Expr) -> exp.Expr:
     """FROM t CROSS JOIN UNNEST(t.list) AS x: UNNEST as a column of t instead.
 
@@ -107,5 +114,6 @@ REWRITES: tuple[Callable[[exp.Expr], exp.Expr], ...] = (
     json_text,
     byte_length,
     timestamp_millis,
+    count_if,
     unnested_rows,
 )

@@ -16,7 +16,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from . import MissingError, Parameter, Parameters, UnavailableError, WarehouseError, ddl, queries, source
+from . import MissingError, Parameter, Parameters, UnavailableError, WarehouseError, ddl, queries, source, views
 from .dialect import to_duckdb
 from .segment import EventTables, event_tables
 
@@ -62,7 +62,7 @@ class DuckDBWarehouse:
 
     def define(self) -> None:
         """See Warehouse.define. Of the declarations DuckDB takes names and types only."""
-        for statement in ddl.for_duckdb():
+        for statement in (*ddl.for_duckdb(), *views.for_duckdb()):
             self._run(statement)
 
     def query(self, name: str, parameters: Parameters) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp, tokenize
 from sqlglot.errors import SqlglotError
 
-from . import ddl, queries, source
+from . import ddl, queries, source, views
 from .dialect import to_duckdb
 
 _CLOCK = "nothing in sql/ asks for the time: use @as_of"
@@ -116,6 +116,19 @@ def _json(tree: exp.Expr) -> list[str]:
         f"{node.sql('bigquery')}: takes only an element of UNNEST(JSON_QUERY_ARRAY(…))"
         for node in tree.find_all(exp.JSONExtract, exp.JSONExtractScalar, exp.JSONValue)
         if not (isinstance(node.this, exp.Column) and node.this.name in elements)
+    ]
+
+
+def view(sql: str) -> list[str]:
+    """What is wrong with a view of sql/views; nothing when it may be made."""
+    try:
+        found = views.read(sql)
+    except (SqlglotError, ValueError) as error:
+        return [f"not a view: {error}"]
+    said = {found.name: found.description, **found.columns}
+    return [
+        *(f"{name}: no description" for name, text in said.items() if not text),
+        *check(found.query.sql("bigquery")),
     ]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from varde import consent
+from varde import consent, exposure
 from varde.ecommerce import COUNTED, RETURNED, table_name
 from varde.history import Signal
 
@@ -35,7 +35,11 @@ _COMMON = {
 }
 _TRACK = _COMMON | {"event": pa.string(), "event_text": pa.string()}
 
-PROPERTIES = ("product_id", "sku", "variant", "order_id", "currency", "products")
+ITEM_PROPERTIES = ("product_id", "sku", "variant")
+"""Properties that may name an item."""
+PLAIN_PROPERTIES = ("currency", "revenue", "total", "request_id", "varde_request_id")
+"""Properties that are stored as their text, whatever they are."""
+PROPERTIES = (*ITEM_PROPERTIES, "order_id", *PLAIN_PROPERTIES, "products")
 """Properties of ecommerce events that are stored, each in a column of its name."""
 
 EVENT_COLUMNS: Mapping[str, pa.DataType] = _TRACK | dict.fromkeys(PROPERTIES, pa.string())
@@ -55,7 +59,11 @@ STANDARD = {Signal.VIEW: "product_viewed", Signal.CART: "product_added", Signal.
 """The table that a query names for a signal."""
 RETURNS = "order_refunded"
 """The table that a query names for refunds and cancellations."""
-STORED = RETURNED | {consent.CHANGED}
+CLICKS = "product_clicked"
+"""The table that a query names for clicks on products."""
+CLICKED = frozenset({"Product Clicked", "Clicked Product"})
+"""Names of clicks on products, in versions 2 and 1 of the spec."""
+STORED = RETURNED | CLICKED | {consent.CHANGED}
 """Standard events that have no signal and a table that is read."""
 
 CONSENT = "context_consent"
@@ -98,6 +106,25 @@ STORE_TABLES: Mapping[str, Mapping[str, pa.DataType]] = {
     ),
 }
 """Tables that a shop may fill itself: each value is read by its text, so its column may have any type."""
+EXPOSURES = "exposures"
+"""The table that a query names for what a subscription of Pub/Sub's writes of lists in experiments."""
+_EXPOSURE_TYPES: Mapping[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "INT64": pa.int64(),
+    "FLOAT64": pa.float64(),
+    "BOOL": pa.bool_(),
+    "TIMESTAMP": TIMESTAMP,
+}
+
+
+def _arrow(field: exposure.Field) -> pa.DataType:
+    inner = [(one.name, _arrow(one)) for one in field.fields]
+    type_ = pa.struct(inner) if inner else _EXPOSURE_TYPES[field.type]
+    return pa.list_(type_) if field.mode == "REPEATED" else type_
+
+
+EXPOSURE_COLUMNS: Mapping[str, pa.DataType] = {one.name: _arrow(one) for one in exposure.SCHEMA}
+"""Columns of the table of exposures, by varde.exposure."""
 
 
 def consent_column(category: str) -> str | None:
@@ -130,7 +157,7 @@ def event_tables(
     consent_default: bool = True,
     raw_table: str | None = None,
 ) -> EventTables:
-    """Which tables hold views, carts, purchases and returns: of standard events, their older names and a shop's own.
+    """Which tables hold views, carts, purchases, returns, clicks: standard events, their older names, a shop's own.
 
     Args:
         custom_events: a shop's own event names and their signals.
@@ -154,7 +181,8 @@ def event_tables(
     names = {
         table: tuple(name for name, found in signals.items() if found == signal) for signal, table in STANDARD.items()
     }
-    names[RETURNS] = tuple(table for table in sorted(map(table_name, RETURNED)) if table not in own)
+    for table, events in ((RETURNS, RETURNED), (CLICKS, CLICKED)):
+        names[table] = tuple(other for other in sorted(map(table_name, events)) if other not in own)
     names[RAW] = () if raw_table is None else (raw_table,)
     if raw_table is not None:
         _check_paths(consent)
@@ -182,6 +210,11 @@ def _check_paths(categories: tuple[str, ...]) -> None:
         if not category or any(character in "\"'`\\" or not character.isprintable() for character in category):
             msg = f"category {category!r} cannot be looked up in raw messages"
             raise CategoryError(msg)
+
+
+def store_columns(table: str) -> Mapping[str, pa.DataType]:
+    """Declared columns of a table in the dataset `store`."""
+    return EXPOSURE_COLUMNS if table == EXPOSURES else STORE_TABLES.get(table, {})
 
 
 def columns_of(table: str) -> Mapping[str, pa.DataType]:

@@ -20,7 +20,17 @@ import sqlglot
 from sqlglot import exp
 
 from .dialect import LACKING, PARTITION_TIME
-from .segment import CALL_TABLES, CONSENT, CONSENT_GIVEN, RAW, STORE_TABLES, VIRTUAL, EventTables, columns_of
+from .segment import (
+    CALL_TABLES,
+    CONSENT,
+    CONSENT_GIVEN,
+    EXPOSURES,
+    RAW,
+    VIRTUAL,
+    EventTables,
+    columns_of,
+    store_columns,
+)
 
 DATASET = "segment"
 STORE = "store"
@@ -52,7 +62,7 @@ def source_table(select: exp.Select) -> exp.Table | None:
 def filtered(table: exp.Table) -> tuple[str, ...]:
     """Columns that a step on a table has to filter, so that no more of it is read than is needed."""
     if table.db == STORE:
-        return ()
+        return ("served_at",) if table.name == EXPOSURES else ()
     return (PARTITION_TIME, "publish_time" if table.name == RAW else "received_at")
 
 
@@ -102,7 +112,7 @@ def _fitted(select: exp.Select, table: exp.Table, columns: Columns, tables: Even
 
 
 def _declared(table: exp.Table) -> Mapping[str, pa.DataType]:
-    return STORE_TABLES.get(table.name, {}) if table.db == STORE else columns_of(table.name)
+    return store_columns(table.name) if table.db == STORE else columns_of(table.name)
 
 
 def _branch(select: exp.Select, name: str, present: frozenset[str], tables: EventTables) -> exp.Select:
@@ -217,6 +227,16 @@ def _replace(column: exp.Column, value: exp.Expr) -> None:
 
 
 def _bigquery_type(type_: pa.DataType) -> str:
-    if pa.types.is_boolean(type_):
-        return "BOOL"
-    return "TIMESTAMP" if pa.types.is_timestamp(type_) else "STRING"
+    if pa.types.is_list(type_):
+        return f"ARRAY<{_bigquery_type(type_.value_type)}>"
+    if pa.types.is_struct(type_):
+        return f"STRUCT<{', '.join(f'{one.name} {_bigquery_type(one.type)}' for one in type_)}>"
+    return next((name for is_it, name in _TYPES if is_it(type_)), "STRING")
+
+
+_TYPES = (
+    (pa.types.is_boolean, "BOOL"),
+    (pa.types.is_timestamp, "TIMESTAMP"),
+    (pa.types.is_int64, "INT64"),
+    (pa.types.is_float64, "FLOAT64"),
+)

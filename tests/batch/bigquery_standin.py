@@ -405,6 +405,9 @@ class StandIn:
         for made in sqlglot.parse(text, dialect="bigquery"):
             assert isinstance(made, exp.Create)
             table, options = made.this.this, made.args["properties"]
+            if made.kind == "VIEW":
+                self._view(made)
+                continue
             assert made.args["exists"] and table.catalog == PROJECT and table.db in self.datasets
             table.set("catalog", None)
             kept = _laid_out(made) | {"described": {}, "description": _text(options, "description")}
@@ -414,6 +417,16 @@ class StandIn:
             made.set("properties", None)
             self.connection.execute(made.sql("duckdb"))
             self.tables.setdefault((table.db, table.name), kept)
+
+    def _view(self, made: exp.Create) -> None:
+        """CREATE OR REPLACE VIEW. DuckDB has no descriptions."""
+        assert made.args["replace"]
+        for table in made.find_all(exp.Table):
+            assert not table.db or (table.catalog == PROJECT and table.db in self.datasets)
+            table.set("catalog", None)
+        made.set("this", made.this.this)
+        made.set("properties", None)
+        self.connection.execute(made.sql("duckdb"))
 
     def _results(self, name: str, asked: dict[str, str]) -> Json:
         job = self._job(name)

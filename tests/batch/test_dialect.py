@@ -162,3 +162,13 @@ def test_categories_that_no_column_can_tell_apart() -> None:
         with pytest.raises(CategoryError, match=categories[-1]):
             event_tables(consent=categories)
     assert len(event_tables(consent=("Ads", "Ads")).consent) == 1
+
+
+def test_count_if(connection: Any) -> None:
+    connection.execute("CREATE TABLE t AS SELECT NULL::BOOLEAN AS x")
+    plain, ours = both(connection, "SELECT COUNTIF(x) AS n FROM t AS t")
+    assert plain == [(None,)]
+    assert ours == [(0,)]
+    connection.execute("INSERT INTO t VALUES (TRUE), (FALSE), (TRUE)")
+    _, ours = both(connection, "SELECT COUNTIF(x) AS n FROM t AS t")
+    assert ours == [(2,)]

@@ -40,7 +40,8 @@ def test_columns_of_a_track() -> None:
         "originalTimestamp": "2025-12-31T23:00:00Z", "sentAt": "2025-12-31T23:00:01.5Z",
         "receivedAt": "2025-12-31T23:59:59Z", "timestamp": "2025-12-31T23:59:57.500Z",
         "context": {"library": {"name": "analytics.js"}, "ip": "192.0.2.1", "userAgent": "Firefox"},
-        "properties": {"order_id": 7, "currency": "SEK", "id": "x", "products": [{"product_id": "å"}, {"sku": 8}]},
+        "properties": {"order_id": 7, "currency": "SEK", "id": "x", "products": [{"product_id": "å"}, {"sku": 8}],
+                       "revenue": 9.5, "total": "12", "request_id": {"a": 1}},
     }  # fmt: skip
     loader, warehouse = loaded(said)
     (row,) = rows(warehouse, "segment.order_completed")
@@ -52,7 +53,7 @@ def test_columns_of_a_track() -> None:
         "received_at": datetime(2025, 12, 31, 23, 59, 59, 0, UTC),
         "loaded_at": datetime(2026, 1, 1, tzinfo=UTC), "uuid_ts": datetime(2026, 1, 1, tzinfo=UTC),
         "context_library_name": "analytics.js", "context_user_agent": "Firefox", "product_id": None, "sku": None,
-        "variant": None,
+        "variant": None, "revenue": "9.5", "total": "12", "request_id": None, "varde_request_id": None,
         "order_id": "7", "currency": "SEK", "products": '[{"product_id":"å"},{"sku":8}]',
     }  # fmt: skip
     assert "192.0.2.1" not in str(rows(warehouse, "segment.tracks"))
@@ -75,6 +76,7 @@ def test_which_tables() -> None:
     assert loader.loaded.rows == {
         "segment.tracks": 4, "segment.viewed_product": 1, "segment.trail_opened": 1, "segment.identifies": 1,
         "segment.pages": 1, "segment.screens": 1, "segment.groups": 1, "segment.aliases": 1, ERASURES: 1,
+        "segment.product_clicked": 1,
     }  # fmt: skip
     assert rows(warehouse, "segment.aliases")[0]["previous_id"] == "b"
     assert rows(warehouse, "segment.pages")[0]["name"] == "5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from varde.batch.warehouse.segment import (
     CONSENT,
     CONSENT_GIVEN,
     EVENT_COLUMNS,
+    EXPOSURE_COLUMNS,
     RAW_COLUMNS,
     STORE_TABLES,
     TIMESTAMP,
@@ -23,12 +25,27 @@ from varde.batch.warehouse.segment import (
 Row = dict[str, Any]
 
 UNDECLARED: dict[str, Mapping[str, pa.DataType]] = {
+    "experiment_exposures": dict.fromkeys(("list_id", "exposure_id", "experiment"), pa.string())
+    | {"variation_index": pa.int64()}
+    | dict.fromkeys(("unit_kind", "unit", "placement", "request_id", "rung"), pa.string())
+    | {"latency_ms": pa.float64(), "items": pa.string(), "time": pa.int64(), "fault": pa.string()},
+    "experiment_messages": dict.fromkeys(("kind", "message_id", "user_id", "anonymous_id"), pa.string())
+    | {"time": pa.int64(), "user_agent": pa.string(), "consent_given": pa.bool_()}
+    | dict.fromkeys(("order_id", "request_id", "product_id", "sku", "variant"), pa.string())
+    | {"revenue": pa.float64(), "total": pa.float64(), "products": pa.string(), "cancelled": pa.bool_()},
+    "experiment_events": dict.fromkeys(("kind", "message_id", "customer", "user_id", "anonymous_id"), pa.string())
+    | {"time": pa.int64(), "order_id": pa.string(), "request_id": pa.string()}
+    | {"revenue": pa.float64(), "total": pa.float64(), "cancelled": pa.bool_()}
+    | {"item": pa.string(), "price": pa.float64(), "quantity": pa.float64(), "product": pa.bool_()},
     "erasures": {"user_id": pa.string(), "time": pa.int64()},
     "forgotten": {"customer": pa.string(), "time": pa.int64()},
     "raw": dict.fromkeys(("call", "fault", "id", "user_id", "anonymous_id", "previous_id", "event"), pa.string())
     | dict.fromkeys(("timestamp", "received_at", "loaded_at"), pa.int64())
     | {"context_user_agent": pa.string(), "consent_given": pa.bool_()}
-    | dict.fromkeys(("product_id", "sku", "variant", "order_id", "products"), pa.string()),
+    | dict.fromkeys(
+        ("product_id", "sku", "variant", "order_id", "revenue", "total", "request_id", "varde_request_id", "products"),
+        pa.string(),
+    ),
 }
 """Columns of those of our own tables that are gone after the night."""
 OWN: dict[str, Mapping[str, pa.DataType]] = UNDECLARED | {
@@ -42,6 +59,7 @@ STANDARD = {
         f"segment.{name}": EVENT_COLUMNS
         for name in (
             "product_viewed",
+            "product_clicked",
             "product_added",
             "order_completed",
             "order_refunded",
@@ -50,6 +68,7 @@ STANDARD = {
     },
     "segment.raw_messages": RAW_COLUMNS,
     **{f"store.{name}": columns for name, columns in STORE_TABLES.items()},
+    "store.exposures": EXPOSURE_COLUMNS,
     **{f"varde.{name}": columns for name, columns in OWN.items()},
 }
 """Every table that a query names."""
@@ -125,7 +144,9 @@ class GoogleSql:
             return [dict(zip(names, map(_python, row.cell), strict=True)) for row in found]
 
 
-_KINDS = {pa.string(): "TYPE_STRING", pa.bool_(): "TYPE_BOOL", pa.float64(): "TYPE_DOUBLE"}
+_LISTS = {type_: "TYPE_STRING" for type_ in EXPOSURE_COLUMNS.values() if pa.types.is_list(type_)}
+"""The wheel takes no arrays: they are given as JSON text."""
+_KINDS = {pa.string(): "TYPE_STRING", pa.bool_(): "TYPE_BOOL", pa.float64(): "TYPE_DOUBLE", **_LISTS}
 
 
 def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
@@ -133,13 +154,35 @@ def _typed(flat: str, declared: Mapping[str, pa.DataType]) -> str:
     times = [column for column, type_ in declared.items() if type_ == TIMESTAMP]
     if not times:
         return f"SELECT * FROM raw_{flat}"
-    replaced = ", ".join(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times)
+    replaced = ", ".join(
+        [
+            *(f"TIMESTAMP_MICROS({column}) AS {column}" for column in times),
+            *(f"{_array(column, type_)} AS {column}" for column, type_ in declared.items() if type_ in _LISTS),
+        ]
+    )
+    if "served_at" in declared:
+        return f"SELECT * REPLACE ({replaced}) FROM raw_{flat}"
     loaded = "COALESCE(loaded_at, received_at)" if "loaded_at" in declared else "publish_time"
     partition = f"TIMESTAMP_TRUNC(TIMESTAMP_MICROS({loaded}), DAY) AS _PARTITIONTIME"
     return f"SELECT * REPLACE ({replaced}), {partition}, TRUE AS {CONSENT_GIVEN} FROM raw_{flat}"
 
 
+def _array(column: str, type_: pa.ListType) -> str:
+    """The array that a JSON text holds."""
+    chosen = "JSON_VALUE(one)"
+    if pa.types.is_struct(type_.value_type):
+        text = "JSON_VALUE(one, '$.{}')"
+        fields = [
+            (f"CAST({text} AS INT64)" if field.type == pa.int64() else text).format(field.name) + f" AS {field.name}"
+            for field in type_.value_type
+        ]
+        chosen = f"AS STRUCT {', '.join(fields)}"
+    return f"ARRAY(SELECT {chosen} FROM UNNEST(JSON_QUERY_ARRAY({column})) AS one WITH OFFSET AS n ORDER BY n)"
+
+
 def _value(value: Any, type_: pa.DataType) -> Any:
+    if type_ in _LISTS:
+        return json.dumps(value)
     return value * 1000 if type_ == TIMESTAMP and value is not None else value
 
 

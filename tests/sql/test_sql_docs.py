@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from sqlglot import exp
 
-from varde.batch import nightly
-from varde.batch.warehouse import ddl, dialect, lint, queries
-from varde.batch.warehouse.segment import RAW_COLUMNS, STORE_TABLES
+from varde import exposure
+from varde.batch import experiments, nightly
+from varde.batch.warehouse import ddl, dialect, lint, queries, views
+from varde.batch.warehouse.segment import EXPOSURE_COLUMNS, RAW_COLUMNS, STORE_TABLES
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### ", DOC, flags=re.MULTILINE)[1:]}
 TABLES = {part.split("\n", 1)[0]: part for part in re.split(r"^#### ", DOC, flags=re.MULTILINE)[1:]}
+VIEWS = {part.split("\n", 1)[0]: part for part in re.split(r"^##### ", DOC, flags=re.MULTILINE)[1:]}
 
 
 def test_the_same_queries() -> None:
@@ -91,3 +93,34 @@ def test_contracts_name_the_columns_that_are_read(name: str) -> None:
     table = part[part.index("| --- |") :].split("\n\n")[0]
     declared = RAW_COLUMNS if name == "raw_messages" else STORE_TABLES[name]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(declared)
+
+
+@pytest.mark.parametrize("name", views.views())
+def test_views_are_described_as_they_are_declared(name: str) -> None:
+    view = views.views()[name]
+    section = VIEWS[name].partition("\n## ")[0]
+    assert section.split("\n")[1] == view.description
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE) == list(view.columns.items())
+    text = resources.files(queries.PACKAGE).joinpath("views", f"{name}.sql").read_text(encoding="utf-8")
+    assert re.match(r"-- Grain: one row\b.*\n-- Source: ", text)
+    assert lint.view(text) == []
+
+
+def test_the_same_views() -> None:
+    assert set(VIEWS) == set(views.views())
+    assert not set(views.views()) & (set(ddl.tables()) | set(queries.names()))
+
+
+def test_exposures_are_described_as_they_are_recorded() -> None:
+    part = DOC.partition("## Exposures")[2].partition("## Experiments")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", part, re.MULTILINE)
+    assert [(name, meaning) for name, _, meaning in rows] == [(one.name, one.help) for one in exposure.SCHEMA]
+    assert list(EXPOSURE_COLUMNS) == [name for name, _, _ in rows]
+
+
+def test_the_steps_of_experiments_are_listed() -> None:
+    part = DOC.partition("## Experiments")[2].partition("## Queries")[0]
+    listed = part.partition("(`varde.batch.experiments`):")[2].partition(".")[0]
+    assert tuple(re.findall(r"`(\w+)`", listed)) == experiments.STEPS
+    dropped = part.partition("The tables with everybody's ids,")[2].partition(", are dropped")[0]
+    assert set(re.findall(r"`(\w+)`", dropped)) == set(experiments.DROPPED)

@@ -40,7 +40,16 @@ DATES = (
     "until",
     "newest",
     "missing",
+    "served_at",
+    "start_time",
+    "end_time",
+    "first_exposure",
+    "counts_until",
+    "exposed_since",
+    "events_since",
 )
+TEXT = ("store.sales", "store.catalogue")
+"""Tables that hold dates as text."""
 
 
 class Loader(yaml.SafeLoader):
@@ -63,8 +72,7 @@ class Case:
         self.query = path.parent.name
         self.params = in_ms(read.pop("params"))
         self.tables: dict[str, list[Row]] = {
-            table: [row if table.startswith("store.") else in_ms(row) for row in rows]
-            for table, rows in read.pop("tables").items()
+            table: [row if table in TEXT else in_ms(row) for row in rows] for table, rows in read.pop("tables").items()
         }
         self.expect = [in_ms(row) for row in read.pop("expect")]
         events = tuple((name, Signal[signal.upper()]) for name, signal in read.pop("custom_events", {}).items())
