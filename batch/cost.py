@@ -13,7 +13,7 @@ from typing import Protocol
 
 from varde.pairs import Relation
 
-from . import nightly, outputs
+from . import experiments, nightly, outputs
 from .warehouse import MissingError, Parameters
 
 HELPERS: Mapping[str, tuple[str, ...]] = {"robots": ("user_agents",), "erasures": ("deletes", "users")}
@@ -74,6 +74,14 @@ def of_seeds(newest: bool) -> Asked:
     return Counter(of_night()) + Counter(("pasts", *(("newest",) if newest else ())))
 
 
+def of_report(newest: bool) -> Asked:
+    """The queries of `varde report`; `newest` as in `of_reconcile`. Events are taken to reach back a window."""
+    helpers = {**HELPERS, "erasures": ("deletes", "experiment_users"), "experiment_settings": ()}
+    asked = Counter(query for step in experiments.STEPS for query in helpers.get(step, (step,)))
+    asked.update(("experiment_span", "experiment_unit_rows", "experiment_unit_day_rows", "experiment_team_rows"))
+    return asked + Counter(("newest",) if newest else ())
+
+
 def estimate(warehouse: Estimating, plan: nightly.Plan, asked: Asked) -> Estimate:
     """What the queries will read.
 
@@ -91,6 +99,8 @@ def estimate(warehouse: Estimating, plan: nightly.Plan, asked: Asked) -> Estimat
         # Bounds that leave nothing out, and numbers that make no difference to what is read.
         **{"until": plan.as_of, "relation": int(Relation.ALSO_VIEWED), "first": "", "last": "\U0010ffff"},
         **{"top": outputs.TOP, "landmark": 0, "half_life": 1},
+        **{"exposed_since": 0, "events_since": plan.parameters["window_start"]},
+        **{"count_robots": 1, "views_within": 0, "experiment": ""},
     }
     for query, times in asked.items():
         try:

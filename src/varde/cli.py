@@ -29,6 +29,10 @@ COMMANDS = {
         "varde.server.erase_command", "command", "server", "forget a customer, as Segment's own delete does"
     ),
     "reconcile": Command("varde.batch.main", "command", "batch", "compare the live counts with the warehouse"),
+    "report": Command("varde.batch.experiment_report", "command", "batch", "what an experiment has shown"),
+    "experiment": Command(
+        "varde.batch.experiment_command", "command", "batch", "plan an experiment, list them, end one"
+    ),
     "seeds": Command("varde.batch.seeds", "command", "batch", "write what a stream with empty state begins with"),
     "catalogue": Command("varde.batch.catalogue", "command", "batch", "load the shop's items; hide, show, change one"),
     "replay": Command("varde.demo.replay", "command", "demo", "send a file's events to Pub/Sub"),
