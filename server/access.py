@@ -102,6 +102,14 @@ class Guard:
         if client.rate:
             self._count(scope, client, shown)
 
+    def client(self, request: web.BaseRequest) -> str:
+        """The name of the client whose key the request shows, or empty."""
+        headers = request.headers
+        if "Authorization" not in headers and "X-Api-Key" not in headers:
+            return ""
+        client, _ = self._client(headers)
+        return client.name if client else ""
+
     def cors(self, request: web.BaseRequest) -> bytes:
         """The header lines that say which page may read the answer."""
         if self._all:

@@ -14,7 +14,7 @@ from varde.config import Config
 from varde.settings import Settings
 from varde.watched import Watched
 
-from . import configured, docs_page, items, openapi, ops, page, placements, routes, search, snapshots, state
+from . import configured, display, docs_page, items, openapi, ops, page, placements, routes, search, snapshots, state
 from .access import CATALOGUE, ERASE, EXPLAIN, READ
 from .access_log import AccessLog
 from .desk import Desk
@@ -39,9 +39,9 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route("/v1/similar/{item}", routes.similar, READ),
-    Route("/v1/recommendations", routes.recommendations, READ),
-    Route("/v1/placements", placements.placements, READ, ("POST",)),
+    Route(routes.SIMILAR, routes.similar, READ),
+    Route(routes.RECOMMENDATIONS, routes.recommendations, READ),
+    Route(placements.ROUTE, placements.placements, READ, ("POST",)),
     Route("/v1/explain/{item}/{other}", routes.explain, EXPLAIN),
     Route("/v1/popular", routes.popular, READ),
     Route("/v1/stats", routes.stats, EXPLAIN),
@@ -92,12 +92,13 @@ def create_app(
 
     async def stores(app: web.Application) -> AsyncIterator[None]:
         async with connect() as opened, running(parts, opened) as parts.open:
-            desk = app[routes.DESK] = Desk(parts.open.memory)
+            desk = app[routes.DESK] = Desk(parts.open.memory, parts.trials)
             parts.metrics.counts = lambda: state.counts(parts, desk)
             parts.metrics.gauges = lambda: state.gauges(parts, desk)
             yield
 
-    app.cleanup_ctx.extend([stores, _beside, _publisher])
+    # Taken down from the last on: exposures need the publisher, and their numbers are left before a process ends.
+    app.cleanup_ctx.extend([stores, _beside, _publisher, _display])
     assets = [Route(path, page.handler(path), None) for path in page.FILES]
     app[openapi.DESCRIBED] = openapi.Described((route.path, route.methods, route.scope) for route in (*ROUTES, *assets))
     for route in (*ROUTES, *assets):
@@ -129,6 +130,15 @@ async def _publisher(app: web.Application) -> AsyncIterator[None]:
     parts.publisher = ours = Publisher(parts.settings.topic)
     yield
     await ours.close()
+
+
+async def _display(app: web.Application) -> AsyncIterator[None]:
+    """What notes the lists of experiments; sends what is left before the process ends."""
+    parts = app[PARTS]
+    parts.shown = ours = display.made(parts.settings, parts.running, parts.metrics, parts.trials)
+    ours.start()
+    yield
+    await ours.stop()
 
 
 def _add(app: web.Application, route: Route, parts: Parts) -> None:

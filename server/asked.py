@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Any
 
 from varde.config import Config, Ranking
 from varde.pairs import Relation
@@ -32,19 +34,33 @@ COMMON = (
     "currency",
     "uid",
     "aid",
+    "campaign",
+    "send_id",
 )
 """Parameters of every list."""
 SEEDS = ("items", "item")
 MOST_EXCLUDED = 200
 _CATEGORY_BYTES = 256
+CAMPAIGN_BYTES = 128
+"""Longest `campaign` or `send_id`, UTF-8."""
 _LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(%?)")
+_OF_PLACEMENT = {
+    "n": "n",
+    "category": "category",
+    "low": "min_price",
+    "high": "max_price",
+    "in_stock": "in_stock",
+    "group_variants": "group_variants",
+    "fill": "fill",
+}
+"""Fields that have the placement's value where the request has no parameter of that name."""
 DEFAULT = "default"
 """The placement of requests that name none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would treble the time it takes to make one
 class Asked:
     """A checked request. `seeds` are item ids, the most recent first; `cart` and `exclude` are item ids, too."""
 
@@ -67,6 +83,11 @@ class Asked:
     currency: str
     uid: str | None
     aid: str | None
+    campaign: str | None = None
+    """A mailing, and one sending of it, for exposures: they change nothing of the answer."""
+    send_id: str | None = None
+    given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """Names of the parameters that the request has: what it says goes before any placement."""
     standing: dict[int, Rules] = field(default_factory=dict, compare=False, repr=False)
     """The rules that hold for every answer to this request, by the shelf's epoch they were made for (`lists.rules`)."""
 
@@ -80,6 +101,9 @@ class Asked:
     def personal(self) -> bool:
         """Whether the answer is about one customer: then nobody else may be given it."""
         return self.uid is not None or self.aid is not None or bool(self.cart)
+
+
+_values = attrgetter(*Asked.__slots__)
 
 
 def asked(query: Query, config: Config, min_customers: int, seeds: tuple[str, ...]) -> Asked:
@@ -116,7 +140,42 @@ def asked(query: Query, config: Config, min_customers: int, seeds: tuple[str, ..
         currency=_matching(query, "currency", _CURRENCY, "three capital letters as in ISO 4217"),
         uid=query.customer("uid"),
         aid=query.customer("aid"),
+        campaign=query.text("campaign", CAMPAIGN_BYTES),
+        send_id=query.text("send_id", CAMPAIGN_BYTES),
+        given=query.names,
     )
+
+
+def at(asked: Asked, placement: Placement, ranking: Ranking | None, relation: Relation | None, floor: int) -> Asked:
+    """The same request at another placement, or with another order or other pairs.
+
+    What the request says itself stays. The answer bears the name of the placement that was asked for.
+
+    Args:
+        asked: the request.
+        placement: whose rules and values hold.
+        ranking: None: the placement's.
+        relation: None: the placement's.
+        floor: of rankings that have none of their own.
+    """
+    given, chosen = asked.given, asked.config.rankings[placement.ranking] if ranking is None else ranking
+    if "ranking" in given:
+        chosen = asked.ranking
+    pairs = placement.relation if relation is None else relation
+    changes: dict[str, Any] = {
+        "placement": placement,
+        "ranking": chosen,
+        "floor": floor if chosen.floor is None else chosen.floor,
+        "relation": asked.relation if "relation" in given else pairs,
+        "standing": {},
+    }
+    if placement is asked.placement:
+        other = Asked(*_values(asked))  # replace() takes three times as long
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+    changes |= {to: getattr(placement, name) for to, name in _OF_PLACEMENT.items() if name not in given}
+    return replace(asked, **changes)
 
 
 def _price(query: Query, name: str, otherwise: Price | None) -> Price | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .kernel import Loops
 from .rules import Offer
 from .scored import Ordered
 
@@ -15,29 +19,80 @@ WEIGHTS = (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5)
 """Weight of a seed by its place, the most recent first."""
 SEEDS = len(WEIGHTS)
 """Seeds that are looked up."""
-_FIRST = 48
+_FIRST = 32
 """Entries that are sorted at first; rules seldom need more."""
 Floats = NDArray[np.float64]
+Slots = NDArray[np.intp]
+_TOTAL = itemgetter(0)
 
 
 class Sums:
     """Where sums by slot are formed: kept between requests, because clearing what was used costs less than new ones."""
 
-    def __init__(self) -> None:
-        self._sums = np.zeros(1024)
+    def __init__(self, loops: Loops | None = None) -> None:
+        """One for each thread.
 
-    def of(self, parts: Sequence[Ordered], weighted: Sequence[Floats], slots: NDArray[np.int32]) -> Floats:
-        """The sums of the parts' weighted scores at `slots`, which hold every slot of the parts."""
-        sums = self._sums
+        Args:
+            loops: compiled ones of `kernel`; None: numpy adds up.
+        """
+        self._loops = loops
+        self._sums, self._places = np.zeros(1024), np.zeros(1024, np.int32)
+        self._top = np.zeros(_FIRST)
+        self._counts, self._totals = _room(1024)
+
+    def of(self, slots: Slots, scores: Floats) -> Floats:
+        """For each entry the sum of the scores of all that have its slot, added up in their order."""
         try:
-            for part, scores in zip(parts, weighted, strict=True):
-                sums[part.slots] += scores  # an item is in a row only once
-        except IndexError:  # items have come since
-            self._sums = np.zeros(2 * int(slots.max()) + 2)
-            return self.of(parts, weighted, slots)
-        total = sums[slots]
-        sums[slots] = 0.0
+            np.add.at(self._sums, slots, scores)
+        except IndexError:  # items have come since; nothing was added: all indices are looked at before
+            self.widen(int(slots.max()))
+            np.add.at(self._sums, slots, scores)
+        total: Floats = self._sums[slots]
+        self._sums[slots] = 0.0
         return total
+
+    def widen(self, slot: int) -> None:
+        """Make room for slots up to this one."""
+        self._sums, self._places = np.zeros(2 * slot + 2), np.zeros(2 * slot + 2, np.int32)
+
+    def best(
+        self, parts: Sequence[Ordered], weights: Sequence[float], seeds: Sequence[int], ids: Sequence[str]
+    ) -> Iterable[tuple[int, float, int, int]]:
+        """The first _FIRST of `blended` and those whose score is that of the last; nothing without loops.
+
+        Args:
+            parts: orders with candidates.
+            weights: of each, SEEDS numbers.
+            seeds: slot of each one's seed.
+            ids: item ids by slot.
+        """
+        if self._loops is None:
+            return ()
+        cells, ends = np.concatenate([part.cells for part in parts]), _ends(parts)
+        if len(cells) > len(self._counts):
+            self._counts, self._totals = _room(2 * len(cells))
+        if max([part.top for part in parts]) >= len(self._sums):
+            self.widen(int(cells[:, 0].max()))
+        counts, totals = self._counts, self._totals
+        all_ = self._loops.add_up(cells, ends, weights, self._sums, self._places, counts, totals)
+        n = self._loops.select(all_, _FIRST, self._top, counts, totals)
+        found = zip(totals[: abs(n), 0].tolist(), counts[: abs(n)].tolist(), strict=True)
+        offers = ((slot, total, met, seeds[part]) for total, (slot, met, part) in found)
+        return offers if n >= 0 else sorted(offers, key=lambda one: (-one[1], -one[2], ids[one[0]]))
+
+
+def _ends(parts: Sequence[Ordered]) -> tuple[int, ...]:
+    """Where each part ends, SEEDS numbers."""
+    ends, end = [], 0
+    for part in parts:
+        end += len(part.cells)
+        ends.append(end)
+    return (*ends, *(end,) * (SEEDS - len(ends)))
+
+
+def _room(n: int) -> tuple[NDArray[np.int64], Floats]:
+    """For the results of `kernel`."""
+    return np.zeros((n, 3), np.int64), np.zeros((n, 2))
 
 
 def single(order: Ordered, seed: int) -> Iterator[Offer]:
@@ -57,43 +112,60 @@ def blended(orders: Sequence[Ordered], seeds: Sequence[int], ids: Sequence[str],
         ids: item ids by slot.
         sums: this thread's.
     """
-    there = [at for at, order in enumerate(orders) if len(order)]
+    there = [at for at, order in enumerate(orders) if len(order.cells)]
     if not there:
         return iter(())
     if len(there) == 1 and there[0] == 0:
         return single(orders[0], seeds[0])
-    parts = [orders[at] for at in there]
-    weighted = [order.scores * WEIGHTS[at] for order, at in zip(parts, there, strict=True)]
-    return _summed(parts, weighted, [seeds[at] for at in there], ids, sums)
+    if len(there) == SEEDS:
+        return _blended(orders, WEIGHTS, seeds, ids, sums)
+    weights = [WEIGHTS[at] for at in there]
+    return _blended([orders[at] for at in there], weights, [seeds[at] for at in there], ids, sums)
+
+
+def _blended(
+    parts: Sequence[Ordered], weights: Sequence[float], seeds: Sequence[int], ids: Sequence[str], sums: Sums
+) -> Iterator[Offer]:
+    n = 0
+    for offer in sums.best(parts, (*weights, *(0.0,) * (SEEDS - len(weights))), seeds, ids):
+        n += 1
+        yield offer
+    yield from islice(_summed(parts, weights, seeds, ids, sums), n, None)
 
 
 def _summed(
-    parts: Sequence[Ordered], weighted: Sequence[Floats], seeds: Sequence[int], ids: Sequence[str], sums: Sums
+    parts: Sequence[Ordered], weights: Sequence[float], seeds: Sequence[int], ids: Sequence[str], sums: Sums
 ) -> Iterator[Offer]:
-    slots = np.concatenate([part.slots for part in parts])
-    customers = np.concatenate([part.customers for part in parts])
-    each = np.concatenate(weighted)
-    because = np.array(seeds).repeat([len(part) for part in parts])
-    total = sums.of(parts, weighted, slots)
-    seen: set[int] = set()
+    cells = np.concatenate([part.cells for part in parts])
+    slots, customers = cells[:, 0].astype(np.intp), cells[:, 2].astype(np.int64)
+    each = np.concatenate([part.cells[:, 1] * weight for part, weight in zip(parts, weights, strict=True)])
+    total = sums.of(slots, each)
+    ends = list(accumulate(map(len, parts)))
     for chosen in _chunks(total):
-        # Of one item's entries, which have the same total, the strongest comes first.
-        order = chosen[np.lexsort((-customers[chosen], -each[chosen], -total[chosen]))]
-        columns = (slots[order], total[order], customers[order], because[order])
-        found: list[tuple[int, float, int, int]] = []
+        ats, totals = chosen.tolist(), total[chosen].tolist()
+        columns = (slots[chosen], each[chosen], customers[chosen])
+        entries = list(zip(totals, *(column.tolist() for column in columns), ats, strict=True))
+        entries.sort(key=_TOTAL, reverse=True)
+        # Of one item's entries, which have the same total, the strongest counts.
+        best: dict[int, tuple[float, int, float, int, int]] = {}
         tied, before = False, math.nan
-        for entry in zip(*(column.tolist() for column in columns), strict=True):
-            if entry[0] not in seen:
-                seen.add(entry[0])
-                found.append(entry)
-                tied |= entry[1] == before
-                before = entry[1]
+        for entry in entries:
+            score, slot, own, met, _ = entry
+            there = best.get(slot)
+            if there is None:
+                best[slot] = entry
+                tied |= score == before
+                before = score
+            elif (own, met) > there[2:4]:
+                best[slot] = entry
+        found = list(best.values())
         if tied:
-            found.sort(key=lambda one: (-one[1], -one[2], ids[one[0]]))
-        yield from found
+            found.sort(key=lambda one: (-one[0], -one[3], ids[one[1]]))
+        for score, slot, _, met, at in found:
+            yield slot, score, met, seeds[bisect_right(ends, at)]
 
 
-def _chunks(total: Floats) -> Iterator[NDArray[np.intp]]:
+def _chunks(total: Floats) -> Iterator[Slots]:
     """Indices in two parts: every one that is at least as good as the _FIRST-best, then the others."""
     if len(total) <= _FIRST:
         yield np.arange(len(total))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from varde.history import Signal
 from varde.pairs import Relation
 
-from .asked import COMMON, MOST_EXCLUDED
+from .asked import CAMPAIGN_BYTES, COMMON, MOST_EXCLUDED
 from .asked import SEEDS as SEED_NAMES
 from .params import CUSTOMER_BYTES, ITEM_BYTES, MOST_ITEMS, MOST_SEEDS, YES
 
@@ -116,6 +116,16 @@ PARAMETERS = {
     ),
     "uid": Parameter(_CUSTOMER, "A customer's `userId`; makes the answer private.", "jane@shop.example"),
     "aid": Parameter(_CUSTOMER, "An `anonymousId`; makes the answer private.", "device-1"),
+    "campaign": Parameter(
+        {"type": "string", "minLength": 1, "maxLength": CAMPAIGN_BYTES},
+        "The mailing or campaign that the list is for; changes nothing, and is part of exposures of experiments.",
+        "spring-news",
+    ),
+    "send_id": Parameter(
+        {"type": "string", "minLength": 1, "maxLength": CAMPAIGN_BYTES},
+        "One sending of it; in the same way.",
+        "2026-05-04",
+    ),
     "signal": Parameter(
         {"type": "string", "enum": [signal.name.lower() for signal in Signal]}, "What was done; default `view`.", "view"
     ),

@@ -11,7 +11,8 @@ from aiohttp import web
 from . import answers
 from .answers import Answer
 from .asked import Asked
-from .lists import PAIRS, Memory, made
+from .experiments import Trials
+from .lists import PAIRS, Memory
 from .observe import HEADER_LINES
 from .parts import RUNG
 from .written import Dates, Written
@@ -28,15 +29,18 @@ FALLBACK_S = 1.0
 class Desk:
     """Finished answers by request target, and how each is made."""
 
-    def __init__(self, memory: Memory, clock: Callable[[], float] = time.monotonic, most: int = ANSWERS) -> None:
+    def __init__(
+        self, memory: Memory, trials: Trials, clock: Callable[[], float] = time.monotonic, most: int = ANSWERS
+    ) -> None:
         """Over the server's memory.
 
         Args:
             memory: lists are made of it.
+            trials: who gets which variation.
             clock: seconds, monotonic.
             most: answers kept.
         """
-        self.memory, self._clock, self._most = memory, clock, most
+        self.memory, self._trials, self._clock, self._most = memory, trials, clock, most
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._dates = Dates()
         self.queries: dict[str, Asked] = {}
@@ -60,12 +64,28 @@ class Desk:
         self._answers.move_to_end(target)
         return answer
 
-    async def answer(self, target: str, asked: Asked, item: str | None) -> Answer:
-        """The answer to a request, made anew, and kept when it is for everybody."""
+    async def answer(
+        self, target: str, asked: Asked, item: str | None, client: str = "", seeds: tuple[str, ...] | None = None
+    ) -> Answer:
+        """The answer to a request, made anew, and kept when it is for everybody.
+
+        Args:
+            target: the request's.
+            asked: its parameters.
+            item: the seed of `similar`.
+            client: whose key it shows; looked at only for one customer, since what is kept is for all clients.
+            seeds: instead of those among the parameters.
+        """
         self.misses += 1
         shelf = self.memory.shelf
         epoch = shelf.epoch
-        list_ = await made(self.memory, asked, seeds=asked.seeds if item is None else (item,))
+        if item is not None:
+            seeds = (item,)
+        elif seeds is None:
+            seeds = asked.seeds
+        look = await self._trials.read(self.memory, asked, seeds, client if asked.personal else "")
+        listed = self._trials.compose(self.memory, look)
+        asked, list_ = listed.asked, listed.made
         max_age = asked.placement.max_age
         if list_.stale:
             cache = "no-store"
@@ -77,7 +97,7 @@ class Desk:
         # Without `fill` no lower rung was looked at.
         whole = list_.rung == PAIRS and (not asked.fill or all(pick.rung == PAIRS for pick in list_.picks))
         until = self._clock() + (AGE_S if whole else FALLBACK_S)
-        answer = answers.answer(list_, answers.body(shelf, asked, list_, item), cache, epoch, until)
+        answer = answers.answer(listed, answers.body(shelf, listed, item), cache, epoch, until)
         if not asked.personal and not list_.stale:
             self._answers[target] = answer
             self._answers.move_to_end(target)

@@ -45,3 +45,7 @@ class StoreError(Exception):
 
 class PublishError(Exception):
     """Pub/Sub did not take a message, as far as is known. Says why; holds nothing of the message."""
+
+
+class RefusedError(PublishError):
+    """Pub/Sub will not take a message however often it is tried."""

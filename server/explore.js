@@ -160,7 +160,7 @@ async function meant(text) {
 }
 
 async function submit() {
-  const mine = round;
+  const mine = (round += 1); // what was chosen before, and is still looked up, is no longer wanted
   typing += 1;
   const chosen = { placement: $("placement").value, relation: $("relation").value, ranking: $("ranking").value };
   const item = await meant($("item").value);

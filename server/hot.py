@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from varde import keys
 from varde.config import Ranking
-from varde.rows import REVISION_SLICE, Row, decode
+from varde.rows import REVISION_SLICE, candidates, decode
 from varde.store.serving import RowKey, Touched
 
 from .errors import StoreError
+from .heads import Head, Name
 from .scored import EMPTY, Ordered, ordered
 from .shelf import Shelf
 from .trips import Trips, reason_of
@@ -28,6 +31,7 @@ FRESH_S = 1.5
 """For how long rows are fresh after the notes were read."""
 ROWS = 100_000
 """Rows in memory."""
+_NONE: Mapping[int, Ordered] = MappingProxyType({})
 _REMEMBERED_S = 10.0
 """How long it is known that a row was written: longer than any reading of a row is under way."""
 
@@ -45,7 +49,7 @@ class RowStore(Protocol):
 class HotRow:
     """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
 
-    __slots__ = ("current", "key", "orders", "revision", "row")
+    __slots__ = ("current", "heads", "key", "orders", "packed", "revision")
 
     def __init__(self, key: RowKey, data: bytes | None) -> None:
         """A row that was read.
@@ -59,10 +63,11 @@ class HotRow:
         """
         self.key = key
         self.revision = None if data is None else data[REVISION_SLICE[0] : REVISION_SLICE[1] + 1]
-        row = None if data is None else decode(data)
-        self.row: Row | None = row if row is not None and len(row) else None
-        self.orders: dict[tuple[Ranking, int], Ordered] = {}
-        """By the ranking itself: its name may mean another formula since the request for it came."""
+        self.packed = data if data is not None and candidates(data) else None
+        """None for a row without candidates."""
+        self.heads: tuple[Head, ...] = ()
+        self.orders: Mapping[int, Ordered] = _NONE
+        """By the code of the ranking itself: its name may mean another formula since the request for it came."""
         self.current = True
 
 
@@ -98,6 +103,7 @@ class HotRows:
         self._rows: OrderedDict[RowKey, HotRow] = OrderedDict()
         self._under_way: dict[RowKey, asyncio.Future[HotRow]] = {}
         self._trips = trips(self._send)
+        self._codes: dict[Name, int] = {}
         self._turns: list[int] | None = None
         self._written: dict[RowKey, float] = {}
         self._all_written = -math.inf
@@ -105,6 +111,10 @@ class HotRows:
         self.checked = -math.inf
         """When the notes were read last, of `clock`."""
         self.hits = self.misses = 0
+        self.era = 0
+        """Goes up when nothing that was made of rows is good any more."""
+        self.replaced: set[RowKey] = set()
+        """Rows that were in memory and have been written since; whoever reads them again empties this."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -144,20 +154,24 @@ class HotRows:
 
     def order(self, rows: Sequence[HotRow], ranking: Ranking, floor: int) -> list[Ordered]:
         """The rows' candidates under a ranking; those that were not ordered yet are scored together."""
-        name = (ranking, floor)
-        missing = [hot for hot in rows if name not in hot.orders and hot.row is not None]
+        code = self._codes.setdefault((ranking, floor), len(self._codes))
+        missing = [hot for hot in rows if hot.packed is not None and code not in hot.orders]
         if missing:
-            found = ordered([hot.row for hot in missing if hot.row is not None], ranking, floor, self._shelf)
-            for hot, order in zip(missing, found, strict=True):
-                hot.orders[name] = order
-                if order.nameless:
-                    self._nameless.add(hot.key)
-        return [hot.orders.get(name, EMPTY) for hot in rows]
+            for hot, order in zip(missing, self._scored(missing, ranking, floor), strict=True):
+                hot.orders = {**hot.orders, code: order}
+        return [hot.orders.get(code, EMPTY) for hot in rows]
+
+    def _scored(self, rows: Sequence[HotRow], ranking: Ranking, floor: int) -> list[Ordered]:
+        found = ordered([decode(hot.packed) for hot in rows if hot.packed is not None], ranking, floor, self._shelf)
+        self._nameless.update(hot.key for hot, order in zip(rows, found, strict=True) if order.nameless)
+        return found
 
     def reorder(self) -> None:
         """Forget every order: rankings mean something else now."""
         for row in self._rows.values():
-            row.orders = {}
+            row.orders, row.heads = _NONE, ()
+        self._codes.clear()
+        self.era += 1
 
     def forget(self) -> None:
         """Drop every row: numbers mean something else now."""
@@ -165,6 +179,7 @@ class HotRows:
         for row in self._rows.values():
             row.current = False
         self._rows.clear()
+        self.era += 1
 
     async def check(self) -> None:
         """Read what was written since the last time, and drop it.
@@ -196,6 +211,7 @@ class HotRows:
             row = self._rows.pop(key, None)
             if row is not None:
                 row.current = False
+                self.replaced.add(key)
 
     async def _send(self, wanted: Sequence[Wanted]) -> list[HotRow | StoreError]:
         began = self._clock()
@@ -212,6 +228,34 @@ class HotRows:
         for (ranking, floor), rows in by_order.items():
             self.order(rows, ranking, floor)
         return found
+
+    def prepare(self, found: Sequence[tuple[RowKey, bytes | None]], began: float, names: Sequence[Name]) -> None:
+        """Remember rows that nobody has asked for yet, with their heads.
+
+        Args:
+            found: rows as they were read; what is no row is left to whoever asks for it.
+            began: when the reading began (`now`).
+            names: what their heads are ordered by.
+        """
+        rows = []
+        for key, data in found:
+            with suppress(ValueError):
+                rows.append(self.keep(HotRow(key, data), began))
+        for name in names:
+            wanted = [row for row in rows if row.packed is not None and all(head.name != name for head in row.heads)]
+            if wanted:
+                for row, order in zip(wanted, self._scored(wanted, *name), strict=True):
+                    row.heads = (*row.heads, Head(order, name))
+
+    def prepared(self, key: RowKey) -> bool:
+        """Whether the row is in memory with a head, if it has any candidates."""
+        row = self._rows.get(key)
+        return row is not None and (row.packed is None or row.heads != ())
+
+    @property
+    def full(self) -> bool:
+        """Whether another row would push one out."""
+        return len(self._rows) >= self._most
 
     def keep(self, row: HotRow, began: float) -> HotRow:
         """Remember a row that was just read, and return what is kept: the one in memory if it is the same.

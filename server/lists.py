@@ -20,6 +20,7 @@ from varde.store.serving import RowKey
 from .asked import Asked
 from .blend import SEEDS, Sums, blended
 from .errors import StoreError
+from .heads import Head
 from .hot import HotRow, HotRows
 from .people import NOBODY, People, Person
 from .popular import Popular, Trending
@@ -29,6 +30,10 @@ from .shelf import Shelf, slots_of
 
 PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE = "pairs", "category", "popular", "trending", "static", "none"
 RUNGS = (PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE)
+
+
+Waiting = tuple[RowKey, HotRow | Awaitable[HotRow] | None]
+"""A row that was asked for; None for one that there is not."""
 
 
 class Made(NamedTuple):
@@ -82,18 +87,34 @@ async def made(memory: Memory, asked: Asked, taken: Collection[int] = (), seeds:
     return compose(memory, asked, await read(memory, asked, asked.seeds if seeds is None else seeds), taken)
 
 
-async def read(memory: Memory, asked: Asked, seeds: tuple[str, ...]) -> Read:
-    """Everything that the list needs of Redis, within one deadline: customer and seeds' rows are asked for together."""
+async def read(memory: Memory, asked: Asked, seeds: tuple[str, ...], sticky: bool = False) -> Read:
+    """Everything that the list needs of Redis, within one deadline: customer and seeds' rows are asked for together.
+
+    sticky: whether the customer's variations of experiments come along.
+    """
     waits = _asked_for(memory, asked, seeds)
     person, stale = NOBODY, memory.away()
     if asked.uid is not None or asked.aid is not None:
         try:
-            person = await memory.people.of(asked.uid, asked.aid, asked.relation, bool(seeds))
+            person = await memory.people.of(asked.uid, asked.aid, asked.relation, bool(seeds), sticky)
         except StoreError:
             stale = True
     if not seeds:
         waits = _asked_for(memory, asked, person.views)  # their rows came along
+    rows, late = await _awaited(memory, waits)
+    return Read(person, seeds or person.views, rows, stale or late)
+
+
+async def reread(memory: Memory, asked: Asked, found: Read) -> Read:
+    """The same for another request about the same customer and seeds: only rows of other pairs are read."""
+    rows, late = await _awaited(memory, _asked_for(memory, asked, found.seeds))
+    return found._replace(rows=rows, stale=found.stale or late)
+
+
+async def _awaited(memory: Memory, waits: Sequence[Waiting]) -> tuple[tuple[HotRow | None, ...], bool]:
+    """The rows, old ones where Redis does not answer; and whether it did not."""
     rows: list[HotRow | None] = []
+    stale = False
     for key, wait in waits:
         if wait is None or isinstance(wait, HotRow):
             rows.append(wait)
@@ -103,17 +124,15 @@ async def read(memory: Memory, asked: Asked, seeds: tuple[str, ...]) -> Read:
         except StoreError:
             stale = True
             rows.append(memory.hot.old(key))
-    return Read(person, seeds or person.views, tuple(rows), stale)
+    return tuple(rows), stale
 
 
-def _asked_for(
-    memory: Memory, asked: Asked, seeds: Sequence[str]
-) -> list[tuple[RowKey, HotRow | Awaitable[HotRow] | None]]:
+def _asked_for(memory: Memory, asked: Asked, seeds: Sequence[str]) -> list[Waiting]:
     """The rows of the first SEEDS seeds, by their places; None for an item that Varde has counted nothing of."""
     if asked.placement.source not in ("similar", "recommendations"):
         return []
     shelf, relation = memory.shelf, int(asked.relation)
-    out: list[tuple[RowKey, HotRow | Awaitable[HotRow] | None]] = []
+    out: list[Waiting] = []
     for seed in seeds[:SEEDS]:
         slot = shelf.slots.get(seed)
         key = RowKey(relation, -1 if slot is None else shelf.numbers[slot])
@@ -130,13 +149,14 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     picker = Picker(shelf, rules(memory, asked, known), asked.n, taken=taken, own=own, groups=groups)
     if asked.placement.must_include:
         picker.pin(slots_of(shelf, asked.placement.must_include))
-    rung = NONE
-    for name, candidates in _ladder(memory, asked, known, found):
-        if picker.full:
-            break
-        if picker.offer(name, candidates):
-            rung = name if rung == NONE else rung
-            if not asked.fill:
+    rung, head = NONE, None if picker.boosted else _head(asked, found)
+    if head is not None and picker.take(PAIRS, head, known[0]):
+        rung = PAIRS
+    if not picker.full and (rung == NONE or asked.fill or not (head and head.whole)):
+        for name, candidates in _ladder(memory, asked, known, found, head is not None and head.whole):
+            if picker.offer(name, candidates) and rung == NONE:
+                rung = name
+            if picker.full or (rung != NONE and not asked.fill):
                 break
     if rung == NONE and picker.picks:
         rung = picker.picks[0].rung
@@ -144,11 +164,23 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     return Made(picker.picks, rung, found.stale, current, found.seeds)
 
 
-def _ladder(memory: Memory, asked: Asked, seeds: Sequence[int], found: Read) -> Iterator[tuple[str, Iterable[Offer]]]:
+def _head(asked: Asked, found: Read) -> Head | None:
+    """What is ready of the row of the only seed, in the order that is asked for."""
+    row = found.rows[0] if len(found.rows) == 1 else None
+    if row is not None:
+        for head in row.heads:
+            if head.name[0] is asked.ranking and head.name[1] == asked.floor:
+                return head
+    return None
+
+
+def _ladder(
+    memory: Memory, asked: Asked, seeds: Sequence[int], found: Read, without_pairs: bool
+) -> Iterator[tuple[str, Iterable[Offer]]]:
     source = asked.placement.source
     if source == "trending":
         yield TRENDING, memory.trending.order(asked.floor)
-    elif source != "popular" and found.rows:
+    elif source != "popular" and found.rows and not without_pairs:
         yield PAIRS, _pairs(memory, asked, found)
     signal = int(asked.relation.column_signal)
     now = popularity(memory.clock(), memory.half_life_days)

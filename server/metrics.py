@@ -20,12 +20,17 @@ COUNTERS = {
     "varde_access_refused": "Requests without the right key, or with one that asks too often.",
     "varde_rate_limited": "Requests of a client that asks too often.",
     "varde_stale_answers": "Lists that are older or poorer than they would be, because Redis did not answer.",
+    "varde_exposures": "Lists of experiments that were shown, by what became of their exposure.",
+    "varde_exposure_retries": "Batches of exposures that Pub/Sub did not take, and that are tried again.",
+    "varde_experiment_failures": "Lists that were made without their experiment, or exposures that were not made.",
+    "varde_sticky_writes": "Customers whose variations were to be noted in Redis.",
     "varde_cache_reads": "Looks into the memory of finished answers and of rows.",
 }
 GAUGES = {
     "varde_circuit_open": "1 while Redis is not asked, because it has failed several times in a row.",
     "varde_config_error": "1 while the configuration file is not the one in force, because it makes no sense.",
     "varde_draining": "1 from SIGTERM on.",
+    "varde_exposures_waiting": "Exposures that are not sent yet.",
     "varde_items": "Items in memory, by what is known of them.",
     "varde_cache_entries": "Entries in the memory of finished answers and of rows.",
     "varde_memory_age_seconds": "Time since a part of the memory was last compared with Redis.",
@@ -50,6 +55,11 @@ class Metrics:
         self._refused = _counter("varde_access_refused", "scope", "code")
         self._limited = _counter("varde_rate_limited", "client")
         self.stale = _counter("varde_stale_answers")
+        self._exposures = _counter("varde_exposures", "result", "reason")
+        self._fates: dict[tuple[str, str], Counter] = {}
+        self._retries = _counter("varde_exposure_retries")
+        self._experiments = _counter("varde_experiment_failures", "kind")
+        self._sticky = _counter("varde_sticky_writes", "result")
         self.store_up: bool | None = None
         self.counts: Callable[[], list[Sample]] = list
         """Samples of counters that are kept elsewhere."""
@@ -69,6 +79,25 @@ class Metrics:
             self._limited.labels(client).inc()
         if scope == "erase":
             self.erasures.labels(code).inc()
+
+    def exposed(self, result: str, reason: str, n: int) -> None:
+        """What became of so many exposures."""
+        fate = self._fates.get((result, reason))
+        if fate is None:
+            fate = self._fates[result, reason] = self._exposures.labels(result, reason)
+        fate.inc(n)
+
+    def retried(self) -> None:
+        """A batch of exposures was not taken."""
+        self._retries.inc()
+
+    def experiment_failed(self, kind: str) -> None:
+        """An experiment did not get what it is about."""
+        self._experiments.labels(kind).inc()
+
+    def stuck(self, result: str, n: int) -> None:
+        """What became of noting the variations of so many customers."""
+        self._sticky.labels(result).inc(n)
 
     def leave(self) -> None:
         """Leave this process's numbers where the others find them."""
@@ -96,6 +125,7 @@ class Metrics:
 
     def _snapshot(self) -> dict[str, Any]:
         counted = [self.failures, self.erasures, self._refused, self._limited, self.stale]
+        counted += [self._exposures, self._retries, self._experiments, self._sticky]
         counts = [
             Sample(metric.name, sample.labels, sample.value)
             for counter in counted

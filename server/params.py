@@ -19,7 +19,8 @@ MOST_ITEMS = 100
 """Most items in one answer."""
 MOST_SEEDS = 50
 """Most item ids in one request; the first SEEDS are looked up, all are kept out of the answer."""
-_FIELDS = 200
+MOST_FIELDS = 200
+"""Most fields in one query string."""
 
 _RELATIONS = {relation.label: relation for relation in Relation}
 YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -32,11 +33,11 @@ class Query:
 
     def __init__(self, raw: str, allowed: tuple[str, ...]) -> None:
         try:
-            pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
+            pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
             for text in (text for pair in pairs for text in pair):
                 text.encode()  # a lone surrogate is no text
         except ValueError:
-            message = f"the query string is not percent-encoded UTF-8 of at most {_FIELDS} fields"
+            message = f"the query string is not percent-encoded UTF-8 of at most {MOST_FIELDS} fields"
             raise bad_parameter("query", message) from None
         self._take(pairs, allowed)
 
@@ -53,6 +54,11 @@ class Query:
             if name not in allowed:
                 raise bad_parameter(name[:64], f"no such parameter; there are {', '.join(allowed)}")
             self._values.setdefault(name, []).append(value)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The parameters that are there."""
+        return frozenset(self._values)
 
     def many(self, name: str) -> list[str]:
         """All values of a parameter that may be repeated."""

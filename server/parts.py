@@ -20,7 +20,9 @@ from varde.watched import Watched
 
 from .access import Guard
 from .access_log import AccessLog
+from .display import Display
 from .errors import StoreError
+from .experiments import Trials
 from .lists import Memory
 from .metrics import Metrics
 from .reader import within
@@ -88,18 +90,23 @@ class Parts:
     publisher: Publishes | None = None
     file: Watched | None = None
     """The configuration file, where there is one."""
+    shown: Display | None = None
+    """Where lists of experiments are noted, while it runs."""
     spans: Spans | None = None
     """Traces, where they are asked for."""
     compared: dict[str, float] = field(default_factory=dict)
     """When each part of the memory was last like Redis: seconds, monotonic."""
     guard: Guard = field(init=False)
     """Who may ask."""
+    trials: Trials = field(init=False)
+    """Who gets which variation of an experiment."""
 
     def __post_init__(self) -> None:
         """Take the access rules of the configuration."""
         processes = self.settings.processes
         self.guard = Guard(self.settings.admin_key, processes, time.monotonic, self.metrics.refused)
         self.guard.use(self.config.access, self.config.clients)
+        self.trials = Trials(self.clock, self.settings.min_customers, self.metrics.experiment_failed)
 
     @property
     def draining(self) -> bool:

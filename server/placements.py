@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,14 +16,15 @@ from .answers import listing
 from .asked import COMMON, SEEDS, Asked, asked
 from .bodies import json_object
 from .errors import ApiError, bad_parameter
-from .lists import NONE, compose, read
+from .lists import NONE
 from .params import Query
 from .parts import PARTS, REQUEST_ID, RUNG, Parts
 
 MOST_LISTS = 20
 MOST_ID = 64
 """Longest name of a list, characters."""
-SHARED = ("uid", "aid", "cart", "exclude", "lang", "currency")
+ROUTE = "/v1/placements"
+SHARED = ("uid", "aid", "cart", "exclude", "lang", "currency", "campaign", "send_id")
 """Fields for the whole page, beside `placements`."""
 _EXACT = 2.0**53
 """Whole numbers below this are what was sent, also where JSON has them with an exponent."""
@@ -37,24 +39,29 @@ _WHOLE, _PRICES, _FLAGS = ("n", "uid", "aid"), ("min_price", "max_price"), ("in_
 
 async def placements(request: web.Request) -> web.StreamResponse:
     """POST /v1/placements. A page may send it as text/plain, which browsers allow without asking first."""
+    started = time.perf_counter()
     parts = request.app[PARTS]
     lists = _lists(await _body(request), parts)
-    memory = parts.running.memory
+    memory, trials, client = parts.running.memory, parts.trials, parts.guard.client(request)
     taken: set[int] = set()
-    out = []
+    out, shown = [], []
     rungs = set()
-    stale = personal = False
+    stale = False
     # Together, within one deadline.
-    reads = await asyncio.gather(*(read(memory, wanted, wanted.seeds) for wanted in lists.values()))
-    for (name, wanted), have in zip(lists.items(), reads, strict=True):
-        found = compose(memory, wanted, have, taken)
+    looks = await asyncio.gather(*(trials.read(memory, wanted, wanted.seeds, client) for wanted in lists.values()))
+    for name, look in zip(lists, looks, strict=True):
+        listed = trials.compose(memory, look, taken)
+        found = listed.made
         taken.update(pick.slot for pick in found.picks)
         rungs.add(found.rung)
-        stale, personal = stale or found.stale, personal or wanted.personal
-        fields = listing(memory.shelf, wanted, found, because=True)
-        out.append(orjson.dumps(name) + b":{" + fields + b"}")
+        stale = stale or found.stale
+        shown.append(listed)
+        out.append(orjson.dumps(name) + b":{" + listing(memory.shelf, listed, because=True) + b"}")
     if stale:
         parts.metrics.stale.inc()
+    if parts.shown is not None:
+        for listed in shown:
+            parts.shown.note(request, ROUTE, request[REQUEST_ID], listed, started)
     request[RUNG] = rungs.pop() if len(rungs) == 1 else NONE if not rungs else "mixed"
     head = b'{"request_id":"' + request[REQUEST_ID].encode() + b'","placements":{'
     return web.Response(

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPIError, InvalidArgument
 from google.api_core.retry import Retry
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import PublisherClient as Requests
+from google.pubsub_v1.types import PublishRequest
 
-from .errors import PublishError
+from .errors import PublishError, RefusedError
 
 PUBLISHED_WITHIN_S = 10.0
 
@@ -53,6 +56,30 @@ class Publisher:
         except (GoogleAPIError, GoogleAuthError) as error:
             msg = f"{type(error).__name__}: {error}"
             raise PublishError(msg) from error
+
+    async def publish_all(self, messages: Sequence[bytes]) -> None:
+        """Return when Pub/Sub has taken all messages, in one request: at most 1,000 and 10 MB.
+
+        The client's own batching would spend more on the locks of each message than the server on the whole answer.
+
+        Raises:
+            RefusedError: it will never take one of these.
+            PublishError: it has not taken them, or did not say so in time; they may still have arrived.
+        """
+        try:
+            await asyncio.to_thread(self._requested, messages)
+        except InvalidArgument as error:
+            raise RefusedError(f"{type(error).__name__}: {error}") from error
+        except (GoogleAPIError, GoogleAuthError) as error:
+            msg = f"{type(error).__name__}: {error}"
+            raise PublishError(msg) from error
+
+    def _requested(self, messages: Sequence[bytes]) -> None:
+        request = PublishRequest(topic=self._topic)
+        add = PublishRequest.pb(request).messages.add
+        for data in messages:
+            add(data=data)
+        Requests.publish(self._opened(), request=request, retry=None, timeout=self._within_s)
 
     def _opened(self) -> PublisherClient:
         with self._lock:

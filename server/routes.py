@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -15,29 +16,43 @@ from . import explain as why
 from .asked import COMMON, SEEDS, Asked, asked
 from .desk import Desk
 from .errors import ApiError, StoreError, bad_parameter
+from .experiments import Listed
 from .lists import POPULAR
-from .params import MOST_ITEMS, Query, item_in_path
+from .params import MOST_FIELDS, MOST_ITEMS, Query, item_in_path
 from .parts import PARTS, REQUEST_ID, Parts, json_answer
 from .rules import Picker, Rules
 from .search import shown
 
 T = TypeVar("T")
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+SIMILAR, RECOMMENDATIONS = "/v1/similar/{item}", "/v1/recommendations"
+_SEEDED = tuple(f"{name}=" for name in SEEDS)
 NOTHING = keys.ANY_NUMBER
 """The number of no item."""
 
 
 async def similar(request: web.Request) -> web.StreamResponse:
     """GET /v1/similar/{item}."""
-    desk = request.app[DESK]
+    started = time.perf_counter()
+    desk, parts = request.app[DESK], request.app[PARTS]
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
-        parts = request.app[PARTS]
         raw_path, _, query = target.partition("?")
         item = item_in_path(raw_path, 3, "item")
-        answer = await desk.answer(target, _asked_before(desk, parts, query), item)
-    return desk.respond(request, request[REQUEST_ID], answer, request.app[PARTS].guard.cors(request))
+        answer = await desk.answer(target, _asked_before(desk, parts, query), item, parts.guard.client(request))
+    response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
+    if answer.listed is not None:
+        _shown(request, parts, SIMILAR, answer.listed, response, started)
+    return response
+
+
+def _shown(
+    request: web.Request, parts: Parts, route: str, listed: Listed, response: web.StreamResponse, started: float
+) -> None:
+    """Note a list of an experiment, unless nobody sees it or it is the one that the client has already."""
+    if parts.shown is not None and response.status == 200 and request.method == "GET":
+        parts.shown.note(request, route, request[REQUEST_ID], listed, started)
 
 
 def _asked_before(desk: Desk, parts: Parts, query: str) -> Asked:
@@ -52,17 +67,34 @@ def _asked_before(desk: Desk, parts: Parts, query: str) -> Asked:
 
 async def recommendations(request: web.Request) -> web.StreamResponse:
     """GET /v1/recommendations, by seeds or by customer."""
-    desk = request.app[DESK]
+    started = time.perf_counter()
+    desk, parts = request.app[DESK], request.app[PARTS]
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
-        parts = request.app[PARTS]
-        wanted = _asked(parts, target.partition("?")[2], (*COMMON, *SEEDS), None)
+        wanted, seeds = _seeded(desk, parts, target.partition("?")[2])
         source = wanted.placement.source
-        if not wanted.seeds and not wanted.personal and source not in ("trending", "popular"):
+        if not seeds and not wanted.personal and source not in ("trending", "popular"):
             raise bad_parameter("items", "give items, item, uid or aid")
-        answer = await desk.answer(target, wanted, None)
-    return desk.respond(request, request[REQUEST_ID], answer, request.app[PARTS].guard.cors(request))
+        answer = await desk.answer(target, wanted, None, parts.guard.client(request), seeds)
+    response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
+    if answer.listed is not None:
+        _shown(request, parts, RECOMMENDATIONS, answer.listed, response, started)
+    return response
+
+
+def _seeded(desk: Desk, parts: Parts, raw: str) -> tuple[Asked, tuple[str, ...]]:
+    """The parameters of `recommendations` and its seeds: every request has others, while the rest seldom changes."""
+    fields = raw.split("&")
+    rest = "&".join([field for field in fields if not field.startswith(_SEEDED)])
+    try:
+        wanted = _asked_before(desk, parts, rest) if "%" not in rest and len(fields) <= MOST_FIELDS else None
+    except ApiError:  # to be said of the whole request
+        wanted = None
+    if wanted is None:  # a name may be written in many ways
+        wanted = _asked(parts, raw, (*COMMON, *SEEDS), None)
+        return wanted, wanted.seeds
+    return wanted, Query("&".join([field for field in fields if field.startswith(_SEEDED)]), SEEDS).items(*SEEDS)
 
 
 def _asked(parts: Parts, raw: str, allowed: tuple[str, ...], seeds: tuple[str, ...] | None) -> Asked:

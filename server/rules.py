@@ -7,11 +7,13 @@ holds on fallbacks, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .shelf import Shelf
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 _tuple = tuple.__new__
 MUST_INCLUDE, BOOST = "must_include", "boost"
@@ -34,6 +36,8 @@ class Pick(NamedTuple):
     because: int | None
     rung: str
     label: str | None
+    said: str | None = None
+    """Score and customers as the beginning of a JSON object; then these are None."""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,17 @@ class Rules:
     currency: str = ""
     per_brand: int = 0
     boosts: Boosts | None = None
+    plain: bool = field(init=False)
+    """Whether no kind of item is left out, so that it need not be asked of which kind each is."""
+
+    def __post_init__(self) -> None:
+        self.plain = not (
+            self.excluded_brands
+            or self.excluded_categories
+            or self.category is not None
+            or self.bounded
+            or self.per_brand
+        )
 
     @property
     def bounded(self) -> bool:
@@ -117,14 +132,12 @@ class Picker:
         if rules.group_variants:
             self._groups.update([shelf.group[slot] for slot in taken])
         self._brands: dict[int, int] = {}
-        self._plain = not (
-            (rules.listed_only and shelf.some_unlisted)
-            or rules.excluded_brands
-            or rules.excluded_categories
-            or rules.category is not None
-            or rules.bounded
-            or rules.per_brand
-        )
+        self._plain = rules.plain and not (rules.listed_only and shelf.some_unlisted)
+
+    @property
+    def boosted(self) -> bool:
+        """Whether scores are multiplied, so that another order may be better."""
+        return bool(self._rules.boosts)
 
     @property
     def full(self) -> bool:
@@ -142,34 +155,49 @@ class Picker:
 
     def offer(self, rung: str, candidates: Iterable[Offer]) -> bool:
         """Take what the rules allow, best first, until there are n; whether anything was taken."""
-        picks, n, shelf, rules = self.picks, self._n, self._shelf, self._rules
-        before = len(picks)
+        picks, before = self.picks, len(self.picks)
         factors: dict[int, float] = {}
-        if rules.boosts:
-            factors, candidates = self._boosted(rules.boosts, candidates)
+        if self._rules.boosts:
+            factors, candidates = self._boosted(self._rules.boosts, candidates)
+        for slot, score, customers, because in self._allowed(candidates):
+            label = BOOST if factors and factors[slot] != 1.0 else None
+            picks.append(_tuple(Pick, (slot, score, customers, because, rung, label, None)))
+        return len(picks) > before
+
+    def take(self, rung: str, said: Iterable[tuple[int, str]], because: int | None) -> bool:
+        """The same with slots and what is said of them, of a list without boosts."""
+        picks, before = self.picks, len(self.picks)
+        for slot, words in self._allowed(said):
+            picks.append(_tuple(Pick, (slot, None, None, because, rung, None, words)))
+        return len(picks) > before
+
+    def _allowed(self, candidates: Iterable[T]) -> Iterator[T]:
+        """Those of the candidates, tuples with a slot before all, that the rules allow, until there are n.
+
+        `_allows` and `_note`, said in place: most of an answer's time would be these calls.
+        """
+        shelf, rules, plain = self._shelf, self._rules, self._plain
         open_ = shelf.buyable if rules.in_stock else shelf.shown
         seen, groups, group, variants = self._seen, self._groups, shelf.group, rules.group_variants
-        plain, left = self._plain, n - before
+        left = self._n - len(self.picks)
         if left <= 0:
-            return False
-        for slot, score, customers, because in candidates:
-            # `_allows` and `_note`, said in place: most of an answer's time would be these calls.
+            return
+        for candidate in candidates:
+            slot = candidate[0]
             if not open_[slot] or slot in seen or (variants and group[slot] in groups):
                 continue
-            if not plain and not self._allows_kind(slot):
-                continue
-            label = BOOST if factors and factors[slot] != 1.0 else None
-            picks.append(_tuple(Pick, (slot, score, customers, because, rung, label)))
             if plain:
                 seen.add(slot)
                 if variants:
                     groups.add(group[slot])
-            else:
+            elif self._allows_kind(slot):
                 self._note(slot)
+            else:
+                continue
+            yield candidate
             left -= 1
             if not left:
-                break
-        return len(picks) > before
+                return
 
     def _boosted(self, boosts: Boosts, candidates: Iterable[Offer]) -> tuple[dict[int, float], list[Offer]]:
         """Candidates by their score times their factor; a negative score is divided by it, so that more is better."""

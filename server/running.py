@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from . import kernel
+from .blend import Sums
 from .catalogue import CatalogueFollower
 from .follow import Follower, Task, repeated
 from .hot import HotRows
@@ -18,6 +20,7 @@ from .people import People
 from .popular import Popular, Trending
 from .shelf import Shelf
 from .trips import UNDER_WAY, Circuit, Trips
+from .warm import Warmer
 
 W = TypeVar("W")
 R = TypeVar("R")
@@ -54,7 +57,8 @@ async def running(parts: Parts, stores: Stores) -> AsyncIterator[Running]:
     follower = Follower(memory, stores.tasks, parts.settings.window_days)
     memory.away = lambda: circuit.open or not follower.loaded.is_set()
     catalogue = CatalogueFollower(shelf, stores.catalogue, parts.clock)
-    tasks = [asyncio.create_task(_begin(stores, follower, catalogue, circuit.failed, parts.compared))]
+    warmer = Warmer(memory, stores.tasks, parts.settings.min_customers)
+    tasks = [asyncio.create_task(_begin(stores, memory, follower, catalogue, warmer, circuit.failed, parts.compared))]
     try:
         yield Running(stores, memory, circuit, follower.loaded)
     finally:
@@ -74,8 +78,10 @@ def learn_configured(memory: Memory) -> None:
 
 async def _begin(
     stores: Stores,
+    memory: Memory,
     follower: Follower,
     catalogue: CatalogueFollower,
+    warmer: Warmer,
     failed: Callable[[], None],
     compared: dict[str, float],
 ) -> None:
@@ -83,6 +89,7 @@ async def _begin(
 
     async def first() -> float:
         await catalogue.load()
+        memory.sums = Sums(await asyncio.to_thread(kernel.compiled))
         # The first requests find connections: to make one takes longer than they may wait.
         await asyncio.gather(*(stores.requests.ping() for _ in range(CONNECTIONS)))
         return await follower.load()
@@ -96,6 +103,7 @@ async def _begin(
         ("trending", follower.trending),
         ("catalogue", catalogue.follow),
         ("heartbeat", catalogue.heartbeat),
+        ("warmth", warmer.step),
     ]
     async with asyncio.TaskGroup() as group:
         for name, step in steps:

@@ -76,9 +76,12 @@ def _item(more: Schema) -> Schema:
         "label": _said(
             {"type": "string", "enum": [MUST_INCLUDE, BOOST]}, "Only where the shop has had a hand in the item's place."
         ),
+        "team": _said(
+            _or_null(_TEXT), "Only in a list of two rankings: the variation that placed it; null: neither did."
+        ),
         **_CATALOGUE,
     }
-    return _closed(properties, (*_OPTIONAL, "rung", "label"))
+    return _closed(properties, (*_OPTIONAL, "rung", "label", "team"))
 
 
 def _listing(item: str) -> Schema:
@@ -88,8 +91,8 @@ def _listing(item: str) -> Schema:
         "ranking": _TEXT,
         "rung": RUNG,
         "stale": _said({"type": "boolean"}, "True when Redis failed to give a better answer."),
-        "experiment": _said(_NULL, "Null until experiments exist."),
-        "variation": _NULL,
+        "experiment": _said(_or_null(_TEXT), "The experiment that the list is part of; null: none."),
+        "variation": _said(_or_null(_TEXT), "The variation that the unit was dealt."),
         "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{item}"}, "maxItems": MOST_ITEMS},
     }
 
@@ -128,7 +131,7 @@ def bodies(common: Schema) -> dict[str, Schema]:
     shared = {
         **{name: _like(common[name], _CUSTOMER) for name in ("uid", "aid")},
         **{name: _like(common[name], _OTHERS) for name in ("cart", "exclude")},
-        "lang": common["lang"], "currency": common["currency"],
+        **{name: common[name] for name in ("lang", "currency", "campaign", "send_id")},
     }  # fmt: skip
     own = {
         "items": _like(common["items"], _SEEDS), "item": _said(ID, "A single seed."),

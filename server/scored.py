@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -16,33 +15,27 @@ from varde.rows import Row
 from .rules import Offer
 from .shelf import Shelf
 
-AT_ONCE = 24
+AT_ONCE = 16
 """Candidates that are turned into Python numbers at first; rules seldom need more."""
 
 
 class Ordered:
     """One row's candidates under one ranking, best first, without pairs below the floor and unknown items.
 
-    slots, scores, customers: arrays of one length m; those that tie in score are in any order here, and by customers,
-    then item id in `best` and `rest`. nameless: whether candidates were left out for want of a name.
+    cells: a line of slot, score and customers for each, shape (m, 3), since lines of several rows are joined at every
+    request; numbers of items and people fit into a float. Those that tie in score are in any order here, and by
+    customers, then item id in `best` and `rest`. top: the largest slot, -1 without any. nameless: whether candidates
+    were left out for want of a name.
     """
 
-    __slots__ = ("_ids", "customers", "nameless", "scores", "slots")
+    __slots__ = ("_ids", "cells", "nameless", "top")
 
-    def __init__(
-        self,
-        slots: NDArray[np.int32],
-        scores: NDArray[np.float64],
-        customers: NDArray[np.int32],
-        ids: Sequence[str],
-        nameless: bool = False,
-    ) -> None:
-        self.slots, self.scores, self.customers = slots, scores, customers
-        self.nameless = nameless
-        self._ids = ids
+    def __init__(self, cells: NDArray[np.float64], ids: Sequence[str], nameless: bool = False) -> None:
+        self.cells, self.nameless, self._ids = cells, nameless, ids
+        self.top = int(np.maximum.reduce(cells[:, 0])) if len(cells) else -1
 
     def __len__(self) -> int:
-        return len(self.slots)
+        return len(self.cells)
 
     def best(self, seed: int) -> list[Offer]:
         """The first AT_ONCE candidates and those that tie with the last of them, as offered for the seed."""
@@ -50,19 +43,20 @@ class Ordered:
 
     def rest(self, seed: int) -> list[Offer]:
         """Those after `best`."""
-        return self._offers(self._cut(), len(self.slots), seed)
+        return self._offers(self._cut(), len(self.cells), seed)
 
     def _cut(self) -> int:
-        cut, scores = AT_ONCE, self.scores
+        cut, scores = AT_ONCE, self.cells[:, 1]
         while 0 < cut < len(scores) and scores[cut] == scores[cut - 1]:
             cut += 1
         return min(cut, len(scores))
 
     def _offers(self, start: int, stop: int, seed: int) -> list[Offer]:
-        slots, scores = self.slots[start:stop].tolist(), self.scores[start:stop].tolist()
-        found: list[Offer] = list(zip(slots, scores, self.customers[start:stop].tolist(), repeat(seed)))
+        found: list[Offer] = [
+            (int(slot), score, int(met), seed) for slot, score, met in self.cells[start:stop].tolist()
+        ]
         before, run = math.nan, 0
-        for at, score in enumerate(scores):
+        for at, (_, score, _, _) in enumerate(found):
             if score != before:
                 if at - run > 1:
                     self._sort(found, run, at)
@@ -77,7 +71,7 @@ class Ordered:
         found[start:stop] = sorted(found[start:stop], key=lambda one: (-(one[2] or 0), ids[one[0]]))
 
 
-EMPTY = Ordered(np.empty(0, np.int32), np.empty(0), np.empty(0, np.int32), ())
+EMPTY = Ordered(np.empty((0, 3)), ())
 
 
 class _Columns(NamedTuple):
@@ -119,7 +113,7 @@ def _columns(rows: Sequence[Row], sizes: Sequence[int], starts: NDArray[np.int64
 
 
 def _one(
-    slots: NDArray[np.int32],
+    slots: NDArray[np.intp],
     score: NDArray[np.float64],
     k: NDArray[np.float64],
     kept: NDArray[np.bool_],
@@ -130,4 +124,6 @@ def _one(
         nameless = bool((slots < 0).any())
         slots, score, k = slots[kept], score[kept], k[kept]
     order = np.argsort(-score)
-    return Ordered(slots[order], score[order], k[order].astype(np.int32), ids, nameless)
+    cells = np.empty((len(order), 3))
+    cells[:, 0], cells[:, 1], cells[:, 2] = slots[order], score[order], k[order]
+    return Ordered(cells, ids, nameless)

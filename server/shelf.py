@@ -64,7 +64,7 @@ class Shelf:
         """Item number in Redis, -1 where Varde has counted nothing of the item."""
         self.entries_listed = 0
         """Items that a catalogue feed has: 0 where the shop has no catalogue."""
-        self._of_number: NDArray[np.int32] = np.full(1024, -1, np.int32)
+        self._of_number: NDArray[np.intp] = np.full(1024, -1, np.intp)
         self.fragments: list[str] = []
         """Each item's part of a JSON object in the default language and currency, as `fragment` gives it."""
         self._translated: dict[tuple[str, str], dict[int, str]] = {}
@@ -103,7 +103,7 @@ class Shelf:
             self._let_go(slot)
             self.numbers[slot] = number
             if number >= len(self._of_number):
-                grown = np.full(max(number + 1, 2 * len(self._of_number)), -1, np.int32)
+                grown = np.full(max(number + 1, 2 * len(self._of_number)), -1, np.intp)
                 grown[: len(self._of_number)] = self._of_number
                 self._of_number = grown
             self._of_number[number] = slot
@@ -122,11 +122,11 @@ class Shelf:
         if number >= 0 and self._of_number[number] == slot:
             self._of_number[number] = -1
 
-    def of_numbers(self, numbers: NDArray[np.uint32]) -> NDArray[np.int32]:
+    def of_numbers(self, numbers: NDArray[np.uint32]) -> NDArray[np.intp]:
         """Slots of item numbers, -1 for unknown ones."""
         if len(numbers) and int(numbers.max()) >= len(self._of_number):
             known = numbers < len(self._of_number)
-            return np.where(known, self._of_number[np.where(known, numbers, 0)], np.int32(-1))
+            return np.where(known, self._of_number[np.where(known, numbers, 0)], np.intp(-1))
         return self._of_number[numbers]
 
     def put(self, item: str, entry: Entry | None) -> None:

@@ -31,6 +31,7 @@ def gauges(parts: Parts, desk: Desk) -> list[Sample]:
         Sample("varde_circuit_open", {}, float(running.circuit.open)),
         Sample("varde_config_error", {}, float(parts.file is not None and parts.file.error is not None)),
         Sample("varde_draining", {}, float(running.draining)),
+        Sample("varde_exposures_waiting", {}, float(len(parts.shown.exposures) if parts.shown else 0)),
         *(Sample("varde_items", {"kind": kind}, float(n)) for kind, n in items.items()),
         *(Sample("varde_cache_entries", {"cache": cache}, float(n)) for cache, n in entries.items()),
         *(

@@ -13,6 +13,7 @@ from varde.bucketing import bucket, choose
 from varde.experiments import Experiment, Experiments, UnitKind, Variation
 
 NOT_FIXED: frozenset[str] = frozenset()
+_tuple = tuple.__new__  # half the time of a NamedTuple's own
 
 
 class Request(NamedTuple):
@@ -111,7 +112,7 @@ def _dealt(experiment: Experiment, request: Request, kind: UnitKind, unit: str) 
     index = choose(n, experiment.dealt)
     if index < 0:
         return None
-    return Assignment(experiment, experiment.variations[index], index, kind, unit, n, False, False)
+    return _tuple(Assignment, (experiment, experiment.variations[index], index, kind, unit, n, False, False))
 
 
 def _made(

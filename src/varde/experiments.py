@@ -255,7 +255,7 @@ class Experiment:
 class Experiments(Mapping[str, Experiment]):
     """All experiments by key, in the file's order, and which of them are about a placement."""
 
-    __slots__ = ("_all", "_at")
+    __slots__ = ("_all", "_at", "some_sticky")
 
     def __init__(self, experiments: Iterable[Experiment] = ()) -> None:
         self._all = {one.key: one for one in experiments}
@@ -265,6 +265,8 @@ class Experiments(Mapping[str, Experiment]):
             for placement in one.placements:
                 at.setdefault(placement, []).append(one)
         self._at = {placement: tuple(many) for placement, many in at.items()}
+        self.some_sticky = any(one.sticky for one in self._all.values())
+        """Whether any has to know what a unit was dealt before."""
 
     def at(self, placement: str) -> tuple[Experiment, ...]:
         """Those about a placement, in the order in which they are tried."""

@@ -118,6 +118,11 @@ def recents(customer: str, signal: int) -> str:
     return f"varde:{VERSION}:{{c{customer}}}:recents:{signal}"
 
 
+def sticky(customer: str) -> str:
+    """Hash: EXPERIMENT__VERSION -> the variation that the customer stays in. In the slot of the `recents`."""
+    return f"varde:{VERSION}:{{c{customer}}}:sticky"
+
+
 def tombstones(shard: int) -> str:
     """Sorted set: customer key by the time up to which that customer was erased, ms."""
     return f"{_tag(shard)}:tombstones"

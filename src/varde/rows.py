@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 U32 = NDArray[np.uint32]
 HEADER = struct.Struct("<BBHIQIII")
+_BEGIN = struct.Struct("<BBH")
 _VERSION = 2
 _CUT = 1
 _SPARE = 2
@@ -77,8 +78,8 @@ def encode(row: Row) -> bytes:
     return head + b"".join(packed)
 
 
-def decode(data: bytes) -> Row:
-    """The inverse of `encode`; the arrays cannot be written to.
+def candidates(data: bytes) -> int:
+    """How many candidates a packed row has, by its header alone; what passes here, `decode` can read.
 
     Raises:
         ValueError: unknown version, or a length that does not fit the header.
@@ -86,11 +87,24 @@ def decode(data: bytes) -> Row:
     if len(data) < HEADER.size:
         msg = f"a serving row of {len(data)} bytes is shorter than its header"
         raise ValueError(msg)
-    version, layout, n, revision, written_at, support, total, neighbours = HEADER.unpack_from(data)
-    widths = 1 + (layout >> 2 & 3), 1 + (layout >> 4 & 3), 1 + (layout >> 6)
-    if version != _VERSION or layout & _SPARE or len(data) != HEADER.size + sum(widths) * n:
+    version, layout, n = _BEGIN.unpack_from(data)
+    widths = 3 + (layout >> 2 & 3) + (layout >> 4 & 3) + (layout >> 6)
+    if version != _VERSION or layout & _SPARE or len(data) != HEADER.size + widths * n:
         msg = f"not a serving row: version {version}, {n} candidates, {len(data)} bytes"
         raise ValueError(msg)
+    found: int = n
+    return found
+
+
+def decode(data: bytes) -> Row:
+    """The inverse of `encode`; the arrays cannot be written to.
+
+    Raises:
+        ValueError: as `candidates`.
+    """
+    n = candidates(data)
+    _, layout, _, revision, written_at, support, total, neighbours = HEADER.unpack_from(data)
+    widths = 1 + (layout >> 2 & 3), 1 + (layout >> 4 & 3), 1 + (layout >> 6)
     counts_at = HEADER.size + widths[0] * n
     items = np.add.accumulate(_unpack(data, HEADER.size, n, widths[0]), dtype=_U32)
     counts = _unpack(data, counts_at, n, widths[1]).astype(_U32)

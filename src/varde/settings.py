@@ -86,6 +86,12 @@ class Settings:
     topic: str = _setting(
         "", "Topic with Segment's messages, for erasures: projects/PROJECT/topics/NAME.", values.topic
     )
+    exposures_topic: str = _setting(
+        "", "Topic that exposures of experiments go to: projects/PROJECT/topics/NAME; empty: nowhere.", values.topic
+    )
+    exposures_queue: int = _setting(
+        10_000, "Exposures that may wait to be sent; more are dropped and counted.", values.between(100, 1_000_000)
+    )
     admin_key: str = _setting("", "Key of requests that erase a customer; without one they are refused.", values.key)
     host: str = _setting("127.0.0.1", "Address the server listens on.", values.address)
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", values.between(0, 65535))

@@ -12,9 +12,11 @@ from tests.bench.serve.world import CANDIDATES, entry, item
 from tests.bench.table import machine, median, say, table
 
 from varde.config import read
-from varde.rows import Row, encode
-from varde.server import answers
+from varde.rows import Row, decode, encode
+from varde.server import answers, kernel
 from varde.server.asked import COMMON, SEEDS, Asked, asked
+from varde.server.blend import Sums
+from varde.server.experiments import Listed
 from varde.server.hot import HotRow, HotRows
 from varde.server.lists import Memory, made
 from varde.server.params import Query
@@ -68,13 +70,14 @@ def main() -> None:
         shelf.put(item(at), entry(at))
     hot = HotRows(NoStore(), lambda _: None, shelf, time.monotonic)  # type: ignore[arg-type,return-value] # never asked
     memory = Memory(shelf, hot, Popular(shelf), Trending(shelf), None, config, 7.0, lambda: 0)  # type: ignore[arg-type]
+    memory.sums = Sums(kernel.compiled())
     hot.checked = time.monotonic() + 3_600
     rows = [hot.keep(HotRow(RowKey(0, FIRST_NUMBER + at), one), hot.now() + 1) for at, one in enumerate(data)]
     ranking = config.rankings[config.placements["default"].ranking]
     hot.order(rows, ranking, 3)
     wanted = asked(Query("", COMMON), config, 3, ())
     fives = [tuple(item(int(at)) for at in chance.choice(ROWS, 5, replace=False)) for _ in range(ROWS)]
-    listed = [asyncio.run(made(memory, wanted, seeds=(item(at),))) for at in range(300)]
+    written = [Listed(wanted, asyncio.run(made(memory, wanted, seeds=(item(at),)))) for at in range(300)]
 
     def each(seeds: Sequence[tuple[str, ...]]) -> Callable[[], object]:
         async def run() -> None:
@@ -84,22 +87,38 @@ def main() -> None:
         return lambda: asyncio.run(_done(run()))
 
     def score(together: int) -> Callable[[], object]:
-        full = [hot_row.row for hot_row in rows if hot_row.row is not None]
+        full = [decode(one) for one in data]
         return lambda: [
             ordered(full[start : start + together], ranking, 3, shelf) for start in range(0, len(full), together)
         ]
+
+    def whole() -> None:
+        async def run() -> None:
+            for at in range(ROWS):
+                list_ = await made(memory, wanted, seeds=(item(at),))
+                answers.body(shelf, Listed(wanted, list_), item(at))
+
+        asyncio.run(run())
+
+    def prepared() -> None:
+        """The same rows with their heads, best candidates as text."""
+        hot.forget()
+        hot.prepare(list(zip([row.key for row in rows], data, strict=True)), hot.now() + 1, [(ranking, 3)])
 
     say(f"An answer of 10 items, {machine()}")
     table(
         ["step", "CPU µs"],
         [
             ["read the parameters", f"{us(lambda: [_asked(config) for _ in range(ROWS)], ROWS):.1f}"],
-            ["unpack a row", f"{us(lambda: [HotRow(RowKey(0, 64), one) for one in data], ROWS):.1f}"],
+            ["unpack a row", f"{us(lambda: [decode(one) for one in data], ROWS):.1f}"],
             ["score a row alone", f"{us(score(1), ROWS):.1f}"],
             ["score a row among sixteen", f"{us(score(16), ROWS):.1f}"],
             ["choose ten items, one seed", f"{us(each([(item(at),) for at in range(ROWS)]), ROWS):.1f}"],
             ["choose ten items, five seeds", f"{us(each(fives), ROWS):.1f}"],
-            ["write ten items", f"{us(lambda: [answers.body(shelf, wanted, one, 'x') for one in listed], 300):.1f}"],
+            ["choose and write ten items", f"{us(whole, ROWS):.1f}"],
+            ["prepare a row", f"{us(prepared, ROWS):.1f}"],
+            ["choose and write ten items of a prepared row", f"{us(whole, ROWS):.1f}"],
+            ["write ten items", f"{us(lambda: [answers.body(shelf, one, 'x') for one in written], 300):.1f}"],
         ],
     )
 

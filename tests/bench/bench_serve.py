@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.parts import redis_server
-from tests.bench.serve import world
-from tests.bench.serve.load import Figures, bare, load, server
+from tests.bench.serve import quota, world
+from tests.bench.serve.load import Figures, bare, children, load, server, warm
 from tests.bench.table import machine, median, say, table
 
 WARM_S = 8
+PART = 0.3
+"""Of a core, for each of one and of two processes."""
 
 
 def main() -> None:
@@ -42,21 +44,26 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-ZIPF, FIRST, AGAIN, FIVE = (
+ZIPF, COLD, FIRST, AGAIN, FIVE = (
     "similar, Zipf(1.0)",
-    "similar, any item, row from Redis",
-    "similar, any item, row in memory",
+    "similar, any item, just started",
+    "similar, any item, for the first time",
+    "similar, any item, other parameters",
     "recommendations, 5 seeds",
 )
+EARLY = 12_000
+"""Requests before the rows are in memory."""
 
 
 def _paths(items: int) -> dict[str, list[str]]:
     similar = "/v1/similar/"
     seeds = world.zipf(items, 500_000, seed=4).reshape(-1, 5).tolist()
+    once = [similar + world.item(at) for at in world.uniform(items, items, seed=5)]
     some = world.uniform(items, min(items, 15_000))
     return {
         ZIPF: [similar + world.item(at) for at in world.zipf(items, 400_000)],
-        FIRST: [similar + world.item(at) for at in world.uniform(items, items, seed=5)],
+        COLD: once[:EARLY],
+        FIRST: once[EARLY:],
         AGAIN: [f"{similar}{world.item(at)}?n=10" for at in some],
         FIVE: ["/v1/recommendations?items=" + ",".join(map(world.item, dict.fromkeys(five))) for five in seeds],
     }
@@ -76,8 +83,9 @@ def _one_process(url: str, asked: argparse.Namespace) -> None:
                 return bar, load(base, process.pid, chosen, seconds=seconds)
 
             found: dict[str, list[tuple[Figures, Figures]]] = {}
-            share = len(first) // asked.rounds  # no item is asked for twice before its row is known
-            found[FIRST] = [pair(first[turn * share : (turn + 1) * share], 2) for turn in range(asked.rounds)]
+            found[COLD] = [pair(part, 1) for part in _parts(paths[COLD], asked.rounds)]
+            say(f"rows of all items are in memory after {warm(base):.0f} s more")
+            found[FIRST] = [pair(part, 2) for part in _parts(first, asked.rounds)]
             load(base, process.pid, [path.replace("n=10", "n=9") for path in again], seconds=WARM_S)
             found[AGAIN] = [
                 pair([path + "&in_stock=true" * (turn > 0) + "&fill=false" * (turn > 1) for path in again], 1)
@@ -89,6 +97,12 @@ def _one_process(url: str, asked: argparse.Namespace) -> None:
             found[ZIPF] = [pair(zipf, asked.seconds) for _ in range(asked.rounds)]
             _print_rates(found)
             _latencies(base, process.pid, bare_base, bare_process.pid, zipf, asked.seconds)
+
+
+def _parts(paths: Sequence[str], n: int) -> list[Sequence[str]]:
+    """n parts: no item is asked for twice."""
+    share = len(paths) // n
+    return [paths[turn * share : (turn + 1) * share] for turn in range(n)]
 
 
 def _print_rates(found: dict[str, list[tuple[Figures, Figures]]]) -> None:
@@ -148,19 +162,30 @@ def _latencies(base: str, pid: int, bare_base: str, bare_pid: int, paths: Sequen
 
 
 def _two_processes(url: str, asked: argparse.Namespace) -> None:
-    """Two processes against one. wrk takes part of the same two cores, so what counts is CPU a request."""
+    """Two processes against one, each with PART of a core, so that wrk and Redis have the rest for themselves."""
+    if not quota.possible():
+        say("two processes: not measured, quotas of the processor cannot be given out here")
+        return
     paths = _paths(asked.items)[ZIPF]
-    rates = []
-    for processes in (1, 2):
+    found: dict[int, list[Figures]] = {1: [], 2: []}
+    for processes, figures in found.items():
         with server(url, processes) as (base, process):
+            warm(base)
             load(base, process.pid, paths, connections=64, seconds=WARM_S)
-            rates.append(load(base, process.pid, paths, connections=64, seconds=asked.seconds))
-    one, two = rates
+            with quota.limited(children(process.pid) or [process.pid], PART):
+                load(base, process.pid, paths, connections=64, seconds=2)
+                figures += [load(base, process.pid, paths, connections=64, seconds=asked.seconds) for _ in range(3)]
+    say(f"{PART:.0%} of a core for each process, 64 connections:")
     table(
         ["processes", "requests/s", "of one", "CPU µs"],
         [
-            ["1", f"{one.rate:,.0f}", "1", f"{one.cpu:.0f}"],
-            ["2", f"{two.rate:,.0f}", f"{two.rate / one.rate:.2f}", f"{two.cpu:.0f}"],
+            [
+                str(processes),
+                f"{median([one.rate for one in figures]):,.0f}",
+                f"{median([one.rate for one in figures]) / median([one.rate for one in found[1]]):.2f}",
+                f"{median([one.cpu for one in figures]):.0f}",
+            ]
+            for processes, figures in found.items()
         ],
     )
 

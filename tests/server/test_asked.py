@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from varde.config import read
 from varde.pairs import Relation
 from varde.placements import Price
-from varde.server.asked import COMMON, MOST_EXCLUDED, asked
+from varde.server.asked import COMMON, MOST_EXCLUDED, asked, at
 from varde.server.errors import ApiError
 from varde.server.params import Query
 
@@ -94,7 +94,7 @@ def test_what_is_about_one_customer_is_personal(name, value):
         ("max_price", "50 %"), ("max_price", "%"), ("max_price", "1.1234567"), ("max_price", "٣"),
         ("lang", ""), ("lang", "s"), ("lang", "sv_SE"), ("lang", "sv\n"), ("currency", "sek"), ("currency", "SEKK"),
         ("currency", "SEK\n"), ("uid", ""), ("aid", "x" * 257), ("cart", "x" * 257), ("cart_item", ""),
-        ("exclude_item", ""), ("n", ["1", "1"]), ("uid", ["a", "a"]),
+        ("exclude_item", ""), ("campaign", ""), ("send_id", "x" * 129), ("n", ["1", "1"]), ("uid", ["a", "a"]),
     ],
 )  # fmt: skip
 def test_the_field_at_fault_is_named(name, value):
@@ -114,7 +114,7 @@ def test_no_parameter_is_forgotten():
         "n": "7", "relation": "also_bought", "ranking": "count", "placement": "cart", "exclude": "a",
         "exclude_item": "a", "cart": "a", "cart_item": "a", "category": "c", "min_price": "1", "max_price": "1",
         "in_stock": "no", "group_variants": "no", "fill": "yes", "lang": "sv",
-        "currency": "SEK", "uid": "u", "aid": "a",
+        "currency": "SEK", "uid": "u", "aid": "a", "campaign": "c", "send_id": "s",
     }  # fmt: skip
     assert set(changes) == set(COMMON)
     for name, value in changes.items():
@@ -134,3 +134,13 @@ def test_anything_is_understood_or_refused_by_name(parameters):
     else:
         assert 1 <= request.n <= 100
         assert request.placement.name in CONFIG.placements
+
+
+def test_another_placement_gives_what_the_request_leaves_open():
+    cart, rare = CONFIG.placements["cart"], CONFIG.rankings["rare"]
+    assert at(of(), cart, None, None, FLOOR) == of(placement="cart")
+    assert at(of(), cart, None, None, FLOOR).floor == rare.floor == 7
+    own = {"n": "9", "relation": "also_viewed", "ranking": "count", "min_price": "1", "fill": "no", "in_stock": "yes"}
+    assert at(of(**own), cart, rare, Relation.VIEWED_BOUGHT, FLOOR) == of(placement="cart", **own)
+    plain = CONFIG.placements["default"]
+    assert at(of(), plain, rare, Relation.ALSO_BOUGHT, FLOOR) == of(ranking="rare", relation="also_bought")

@@ -1,5 +1,7 @@
 """The blend of serving rows against a blend by hand: its order, floor, ties, and items that have no name yet."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from varde.config import Ranking
 from varde.ranking import RANKINGS, formula, scores
 from varde.rows import Row
+from varde.server import kernel
 from varde.server.blend import SEEDS, WEIGHTS, Sums, blended
 from varde.server.scored import ordered
 from varde.server.shelf import Shelf
@@ -100,6 +103,46 @@ def test_sums_of_one_request_do_not_reach_the_next(shelf, many):
     sums = Sums()
     for rows in many:
         assert blend(rows, "llr", shelf, sums) == by_hand(rows, "llr")
+
+
+many_ = st.dictionaries(st.integers(1, 90), st.tuples(st.integers(3, 7), st.integers(0, 3)), max_size=80)
+
+
+@pytest.fixture(scope="module")
+def wide():
+    shelf = Shelf()
+    shelf.learn((f"item-{number * 37 % 91:02d}", number) for number in range(1, 91))
+    return shelf
+
+
+@pytest.mark.parametrize("engine", ["python", "compiled"])
+@given(parts=st.lists(many_, min_size=2, max_size=SEEDS), ranking=st.sampled_from(["count", "llr", "jaccard"]))
+def test_loops_and_numpy_blend_alike(wide, engine, parts, ranking):
+    """Many ties, more items than are sorted at first, and all of them wanted."""
+    loops = kernel.Loops() if engine == "python" else kernel.compiled()
+    assert loops is not None
+    orders = orders_of([row_of({n: (k, k + more) for n, (k, more) in part.items()}) for part in parts], ranking, wide)
+    ours, plain = Sums(loops), Sums()
+    for _ in range(2):  # nothing of the first is left in the second
+        found = [list(blended(orders, SEED_SLOTS[: len(orders)], wide.ids, sums)) for sums in (ours, plain)]
+        assert found[0] == found[1]
+
+
+def test_items_that_came_since_have_room(wide):
+    sums = Sums(kernel.Loops())
+    orders = orders_of([row_of({1: (5, 5)}), row_of({2: (4, 4)})], "count", wide)
+    for order in orders:
+        order.cells[:, 0] += 50_000
+        order.top += 50_000
+    found = blended(orders, SEED_SLOTS[:2], ["x"] * 60_000, sums)
+    assert [score for _, score, _, _ in found] == [5.0, 2.0]
+
+
+def test_without_numba_numpy_adds_up(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "numba", None)  # an import of it fails
+    caplog.set_level("INFO")
+    assert kernel.compiled.__wrapped__() is None
+    assert "numpy" in caplog.text
 
 
 @pytest.mark.parametrize("rows", [1, 2])

@@ -214,5 +214,17 @@ async def test_a_row_that_was_asked_for_before_a_change_is_ordered_as_after_it(s
     (found,) = hot.order([row], after, 3)
     hot.reorder()
     (expected,) = hot.order([row], after, 3)
-    assert list(was.slots) != list(expected.slots), "the world is too small to tell"
-    assert list(found.slots) == list(expected.slots)
+    assert list(was.cells[:, 0]) != list(expected.cells[:, 0]), "the world is too small to tell"
+    assert list(found.cells[:, 0]) == list(expected.cells[:, 0])
+
+
+def test_a_features_file_lies_beside_the_configuration(settings, file):
+    """And is read again, although the configuration itself has not changed."""
+    features = '{"f": {"rules": [{"hashVersion": 2, "coverage": 0.5, "variations": [{}, {"ranking": "llr"}]}]}}'
+    file.write_text('growthbook = "features.json"')
+    file.with_name("features.json").write_text(features)
+    watched = configured.watched(dataclasses.replace(settings, config=str(file)), lambda: NOW)
+    assert watched.config.experiments["f"].coverage == 0.5
+    replace(file.with_name("features.json"), features.replace("0.5", "0.7"))
+    assert [bool(watched.reload().config) for _ in range(2)] == [False, True]
+    assert watched.config.experiments["f"].coverage == 0.7

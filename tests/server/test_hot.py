@@ -222,7 +222,7 @@ async def test_no_row_and_an_empty_one_have_no_candidates(parts):
     store.rows[OTHER] = row({})
     for key in (RowKey(0, 99), OTHER):
         found = await got(hot, key)
-        assert found.row is None
+        assert found.packed is None
         assert names(hot, shelf, found) == []
         assert hot.ask(key, COUNT, 1) is found
 
@@ -231,7 +231,7 @@ async def test_reorder_and_forget(parts):
     hot, _, shelf, _ = parts
     found = await got(hot)
     hot.reorder()
-    assert found.orders == {}
+    assert not found.orders
     assert names(hot, shelf, hot.ask(KEY, COUNT, 1)) == [("b", 5), ("c", 4)]
     hot.forget()
     assert not found.current

@@ -190,7 +190,7 @@ async def test_a_fault_of_ours_is_500_in_json_and_tells_nothing(serve, settings,
         msg = "the inside"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr("varde.server.desk.made", broken)
+    monkeypatch.setattr("varde.server.lists.compose", broken)
     client = await serve(settings)
     response = await client.get("/v1/similar/tent")
     assert response.status == 500

@@ -20,6 +20,8 @@ from .conftest import VERSION
 from .slow import load, slow
 from .world import ITEMS, NOW, customers, fill
 
+pytestmark = pytest.mark.alone
+
 DEADLINE_MS = 150
 AT_MOST_S = 1.5
 """Ten deadlines: what a busy machine with server, clients and proxy in one process may add to one answer."""

@@ -31,7 +31,7 @@ from varde.store.sync import Store
 from .conftest import VERSION
 
 wrk = shutil.which("wrk")
-pytestmark = pytest.mark.skipif(wrk is None, reason="needs wrk, a Debian package")
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(wrk is None, reason="needs wrk, a Debian package")]
 
 CODE = "import os; from varde.server.main import run; from varde.settings import from_env; run(from_env(os.environ))"
 SCRIPT = Path(__file__).with_name("overload.lua")

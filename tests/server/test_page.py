@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -9,6 +10,8 @@ import shutil
 import signal
 
 import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 from playwright.async_api import async_playwright, expect
 
 from varde.catalogue import Entry
@@ -36,7 +39,12 @@ PIXEL = base64.b64decode(
 REFUSED = ["status of 401", "status of 403"]
 AWAY = ["status of 503"]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: the page cannot be tried")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: the page cannot be tried"),
+]
+in_one_loop = pytest_asyncio.fixture(loop_scope="module")
+"""All that is asynchronous here lives in the event loop of the one Chromium."""
 
 
 @pytest.fixture
@@ -47,30 +55,44 @@ def store(frail):
     store.close()
 
 
-@pytest.fixture
+@in_one_loop
+async def aiohttp_client():
+    """As pytest-aiohttp's, which would begin a loop of its own for each test."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield lambda app: stack.enter_async_context(TestClient(TestServer(app)))
+
+
+@in_one_loop
 async def server(serve, frail, store):
     return await serve(Settings(redis_url=frail.url, deadline_ms=5000))
 
 
-@pytest.fixture
-async def browser():
-    """A context of its own in a Chromium, and a failure of the test for anything the browser complains about.
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium():
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        await started.close()
+
+
+@in_one_loop
+async def browser(chromium):
+    """A context of its own in the Chromium, and a failure of the test for anything the browser complains about.
 
     What a test expects it to complain about it adds to `context.expected`.
     """
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await chromium.new_context()
-        complaints, context.expected = [], ["ERR_ABORTED"]
-        context.on("weberror", lambda error: complaints.append(str(error.error)))
-        context.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        context.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
-        yield context
-        await chromium.close()
-        assert [text for text in complaints if not any(part in text for part in context.expected)] == []
+    context = await chromium.new_context()
+    complaints, context.expected = [], ["ERR_ABORTED"]
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    context.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    yield context
+    for opened in chromium.contexts:
+        await opened.close()
+    assert [text for text in complaints if not any(part in text for part in context.expected)] == []
 
 
-@pytest.fixture
+@in_one_loop
 async def page(server, browser):
     page = await browser.new_page()
     await page.goto(str(server.make_url("/explore")))
@@ -208,6 +230,27 @@ async def test_the_view_is_in_the_address(page, server):
     assert await other.get_by_label("Ranking").input_value() == "count"
     await page.go_back()
     await expect(page.get_by_label("Ranking")).to_have_value("llr")
+
+
+async def test_what_was_chosen_last_holds_though_it_is_looked_up_after_the_first(page, browser):
+    """A choice waits for the item's name to be looked up; the next one, made meanwhile, must not be lost to it."""
+    await expect(page.locator("#neighbours > li")).not_to_have_count(0)
+    asked, answered = asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait(route):
+        asked.release()
+        await answered.wait()
+        await route.continue_()
+
+    await browser.route("**/v1/items?**", wait)
+    await choose(page, "no-such-thing")
+    await page.get_by_label("Relation").select_option("also_bought")
+    await page.get_by_label("Ranking").select_option("count")
+    for _ in range(3):
+        await asyncio.wait_for(asked.acquire(), SEEN_MS / 1000)
+    answered.set()
+    await expect(page.locator("#heading")).to_have_text("Customers who bought no-such-thing also bought")
+    await expect(page.get_by_label("Ranking")).to_have_value("count")
 
 
 async def test_popular_items_are_offered(page):

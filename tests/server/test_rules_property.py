@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from varde.catalogue import Entry
 from varde.server.app import create_app
+from varde.server.hot import CHECK_S
 from varde.server.parts import PARTS
+from varde.server.warm import Warmer
 from varde.settings import Settings
 
 from . import rulebook
@@ -42,6 +44,13 @@ async def serving(counts, catalogue, config):
     async with TestClient(TestServer(app)) as client, asyncio.timeout(60):
         await app[PARTS].running.loaded.wait()
         yield client
+
+
+async def warm(client, counts):
+    """Have every row in memory, its best candidates ready, as a server has after a while."""
+    warmer = Warmer(client.app[PARTS].running.memory, counts, FLOOR)
+    while await warmer.step() != CHECK_S:
+        pass
 
 
 def check(shop, fields, body, taken=()):
@@ -118,7 +127,10 @@ def changed(chance, entry, item):
 async def test_every_list_obeys_every_rule(chance):
     shop_ = shop(chance)
     catalogue = Catalogue(shop_)
-    async with serving(Counts(shop_), catalogue, shop_.config) as client:
+    counts = Counts(shop_)
+    async with serving(counts, catalogue, shop_.config) as client:
+        if chance.random() < 0.5:
+            await warm(client, counts)
         requests = [await ask(client, shop_, chance) for _ in range(REQUESTS)]
         for item in chance.sample([*shop_.numbers], 3):
             await catalogue.change(item, changed(chance, shop_.entry(item), item))

@@ -31,7 +31,7 @@ from .conftest import VERSION
 from .test_main import DEADLINE_S, Process
 from .world import ITEMS, NOW, customers, fill
 
-REQUESTS = int(os.environ.get("SCHEMA_REQUESTS", "2000"))
+REQUESTS = int(os.environ.get("SCHEMA_REQUESTS", "1000"))
 WEIGHTS = {
     ("GET", "/v1/similar/{item}"): 22,
     ("GET", "/v1/recommendations"): 24,

@@ -18,6 +18,7 @@ from varde.store import packing, scripts
 from varde.store.catalogue_sync import CatalogueStore
 from varde.store.night import NightStore
 from varde.store.rewrite import CELLS_PER_CALL
+from varde.store.sticky import Stuck, stick_call
 
 from .conftest import SETTINGS, async_store, sync_store
 from .world import HOSTILE, NOW, clock, live_totals, row_counts
@@ -87,6 +88,7 @@ def test_every_script_touches_one_hash_tag(redis_server):
     catalogue = CatalogueStore(client, 1000)
     catalogue.put_entries(map(Entry, HOSTILE), 1, True)
     catalogue.change([Change(item, 2, {"hidden": True}) for item in HOSTILE])
+    night._send([stick_call(Stuck("b", {"an experiment__0": "a variation"}, NOW))])
     client.close()
     # personal.lua is not for a cluster: on one, the same is read without a script.
     assert {name for name, _ in client.calls} == {script.name for script in scripts.ALL} - {"personal"}

@@ -62,8 +62,9 @@ REWRITE = _load("rewrite")
 FILL = _load("fill")
 PERSONAL = _load("personal")
 LOCK = _load("lock")
+STICK = _load("stick")
 PUT_CATALOGUE = _load("catalogue_put")
-ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, PUT_CATALOGUE)
+ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, STICK, PUT_CATALOGUE)
 
 
 def call(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Command:

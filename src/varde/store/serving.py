@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from varde import keys
+from varde.latest import Customer
 from varde.pairs import Relation, Universe, universe
+from varde.store import reads
 from varde.store.aio import Store
 from varde.store.reads import Reading, flat
 from varde.store.scripts import Command, command
+from varde.store.sticky import Stuck, drop_command, stick_call, with_sticky
 
 _CHUNK = 5_000
 
@@ -52,6 +55,24 @@ class ServingStore(Store):
         if not wanted:
             return []
         return list(await self._client.execute_command("MGET", *(keys.row(*key) for key in wanted)))
+
+    async def customer_and_sticky(self, customers: Sequence[str]) -> tuple[list[Customer], list[dict[str, str]]]:
+        """`customer`, and the variations that each stays in: still one round trip."""
+        return await self._run(with_sticky(reads.customer(customers), customers))
+
+    async def personal_and_sticky(
+        self, customers: Sequence[str], relation: Relation | int, seeds: int
+    ) -> tuple[tuple[Customer, list[tuple[str, bytes | None]]], list[dict[str, str]]]:
+        """`personal`, and the variations that each stays in: not a trip more."""
+        reading = reads.personal(self._names, self.clustered, customers, relation, seeds)
+        return await self._run(with_sticky(reading, customers))
+
+    async def stick(self, stuck: Sequence[Stuck], moved: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
+        """Note variations, then drop (customer, fields) that moved from another key. One round trip each."""
+        if stuck:
+            await self._send([stick_call(one) for one in stuck])
+        if moved:
+            await self._send([drop_command(customer, fields) for customer, fields in moved])
 
     async def touched(self, since: Sequence[int]) -> list[Touched]:
         """The rows that were written in each shard after the call of that number. One trip, two if there are any."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,10 +75,12 @@ def process(words: Sequence[str], env: Mapping[str, str] | None = None) -> Itera
 
 
 @contextmanager
-def server(redis_url: str, processes: int = 1) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A Varde server that has read everything; its base address and process."""
+def server(
+    redis_url: str, processes: int = 1, more: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A Varde server that has read everything; its base address and process. more: settings beside the usual."""
     port = free_port()
-    env = {"VARDE_REDIS_URL": redis_url, "VARDE_PORT": str(port)}
+    env = {"VARDE_REDIS_URL": redis_url, "VARDE_PORT": str(port), **(more or {})}
     if processes > 1:
         env["VARDE_PROCESSES"] = str(processes)
     env["VARDE_MAX_ITEMS"] = "2000000"
@@ -102,15 +105,29 @@ def bare(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def cpu_s(pid: int) -> float:
     """CPU seconds of a process and its living children."""
     total = 0.0
-    for one in (pid, *_children(pid)):
+    for one in (pid, *children(pid)):
         words = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         total += (int(words[11]) + int(words[12])) / _TICK
     return total
 
 
-def _children(pid: int) -> list[int] | tuple[()]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
     found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in found.read_text().split()] if found.exists() else ()
+    return [int(child) for child in found.read_text().split()] if found.exists() else []
+
+
+def warm(base: str) -> float:
+    """Wait until no more rows come into a server's memory by themselves; how long that took, s."""
+    began, last, since = time.monotonic(), -1.0, time.monotonic()
+    while time.monotonic() - since < 3:
+        with urllib.request.urlopen(f"{base}/metrics", timeout=20) as answer:
+            found = re.findall(r'^varde_cache_entries\{[^}]*"rows"[^}]*\} (\S+)', answer.read().decode(), re.MULTILINE)
+        now = sum(map(float, found))
+        if now != last:
+            last, since = now, time.monotonic()
+        threading.Event().wait(0.5)
+    return since - began
 
 
 def load(

@@ -1,0 +1,142 @@
+"""The best of several rows' candidates together as plain loops, which numba, where it is installed, compiles.
+
+Without numba, `blend` does the same with numpy, in several times the time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+logger = logging.getLogger("varde.server")
+
+
+def add_up(
+    cells: Array,
+    ends: tuple[int, ...],
+    weights: tuple[float, ...],
+    sums: Array,
+    places: Array,
+    counts: Array,
+    totals: Array,
+) -> int:
+    """The weighted sum of each item's scores, added up in the order of the entries; the number of items.
+
+    Args:
+        cells: the parts' entries, one after the other: slot, score, customers, shape (n, 3); in a part an item comes
+            once.
+        ends: where each part ends.
+        weights: of the parts.
+        sums, places: zeros, longer than the largest slot; zeros again afterwards.
+        counts: the result, room for n lines: slot; customers and part of the entry that gave most of the sum.
+        totals: the result, room for n lines: the sum; what that entry gave.
+    """
+    found, part = 0, 0
+    for at in range(len(cells)):
+        while at >= ends[part]:
+            part += 1
+        slot, own, met = int(cells[at, 0]), cells[at, 1] * weights[part], int(cells[at, 2])
+        sums[slot] += own
+        place = places[slot] - 1
+        if place < 0:
+            place = found
+            found += 1
+            places[slot] = found
+            counts[place, 0] = slot
+        elif not (own > totals[place, 1] or (own == totals[place, 1] and met > counts[place, 1])):
+            continue
+        totals[place, 1], counts[place, 1], counts[place, 2] = own, met, part
+    for place in range(found):
+        slot = counts[place, 0]
+        totals[place, 0] = sums[slot]
+        sums[slot] = 0.0
+        places[slot] = 0
+    return found
+
+
+def select(found: int, most: int, top: Array, counts: Array, totals: Array) -> int:
+    """Put the `most` items with the largest sums first, best before better, and all that tie with the last of them.
+
+    Of items with equal sums the one with more customers comes first.
+
+    Args:
+        found: items, as `add_up` left them in counts and totals.
+        most: at least 1.
+        top: room for `most` numbers.
+        counts, totals: changed.
+
+    Returns:
+        How many; negative where two have equal sums and customers.
+    """
+    held = 0
+    for place in range(found):
+        total = totals[place, 0]
+        if held < most:
+            held += 1
+        elif total <= top[most - 1]:
+            continue
+        # By insertion: few are better than all that came before.
+        at = held - 1
+        while at > 0 and top[at - 1] < total:
+            top[at] = top[at - 1]
+            at -= 1
+        top[at] = total
+    kept, tied = 0, False
+    for place in range(found):
+        total = totals[place, 0]
+        if total < top[held - 1]:
+            continue
+        slot, met, part = counts[place, 0], counts[place, 1], counts[place, 2]
+        at = kept
+        while at > 0 and (totals[at - 1, 0] < total or (totals[at - 1, 0] == total and counts[at - 1, 1] < met)):
+            totals[at, 0] = totals[at - 1, 0]
+            counts[at, 0], counts[at, 1], counts[at, 2] = counts[at - 1, 0], counts[at - 1, 1], counts[at - 1, 2]
+            at -= 1
+        tied = tied or (at > 0 and totals[at - 1, 0] == total and counts[at - 1, 1] == met)
+        totals[at, 0] = total
+        counts[at, 0], counts[at, 1], counts[at, 2] = slot, met, part
+        kept += 1
+    return -kept if tied else kept
+
+
+class Loops(NamedTuple):
+    """Both, plain or compiled."""
+
+    add_up: Callable[..., int] = add_up
+    select: Callable[..., int] = select
+
+
+@cache
+def compiled() -> Loops | None:
+    """Both as machine code; None where numba is not there or does not work. The first call takes some seconds.
+
+    What was compiled is kept on disk, beside this file or, when that cannot be written, in the user's cache folder.
+    """
+    try:
+        numba = importlib.import_module("numba")  # by name: the package is optional
+        try:
+            return _tried(Loops(*map(numba.njit(cache=True), Loops())))
+        except RuntimeError:  # no folder to keep it in
+            return _tried(Loops(*map(numba.njit(), Loops())))
+    except Exception as error:  # noqa: BLE001 - numba fails in many ways, and is needed for none
+        logger.info("rows are added up with numpy: no numba (%s)", type(error).__name__)
+        return None
+
+
+def _tried(loops: Loops) -> Loops:
+    """Compile for the types that `blend` has."""
+    cells, ends, weights = np.zeros((2, 3)), (1, 2, 2, 2, 2), (1.0, 0.5, 0.0, 0.0, 0.0)
+    counts, totals = np.zeros((2, 3), np.int64), np.zeros((2, 2))
+    found = loops.add_up(cells, ends, weights, np.zeros(1), np.zeros(1, np.int32), counts, totals)
+    if loops.select(found, 1, np.zeros(1), counts, totals) != 1:
+        msg = "numba compiles wrongly"
+        raise ArithmeticError(msg)
+    return loops
