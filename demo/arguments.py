@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from math import isfinite
+from urllib.parse import urlsplit
 
 from varde import timestamps
 
@@ -59,6 +60,19 @@ def moment(text: str) -> int:
         msg = f"must be a time such as 2026-08-01T12:00:00Z, not {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def address(text: str) -> str:
+    """The address of a server: http://HOST[:PORT] or https, with a path where it has one."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known:
+        msg = f"must be an address such as http://127.0.0.1:8080, not {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return text.rstrip("/")
 
 
 def _number(text: str) -> float | None:

@@ -25,10 +25,12 @@ from varde.store.sync import Store
 from . import assortment, figures, formats, once
 from .arguments import positive, whole, whole_from
 from .catalogue import products
+from .landing import UnaccountedError
 from .process import ChildError
 from .replay import publish
 from .settle import StalledError, wait_until_settled
 from .simulate import shoppers
+from .storefront import PLACEMENT
 from .system import System, running
 
 OPENING = 20_000
@@ -55,6 +57,13 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=positive, default=20.0, help="messages per second of the shoppers (%(default)s)")
     parser.add_argument("--seed", type=whole, default=1, help="of the shoppers (%(default)s)")
     parser.add_argument("--port", type=option("port"), help="of the server (8080, or a free one if that is taken)")
+    parser.add_argument(
+        "--visits",
+        type=whole_from(1),
+        default=0,
+        help="messages of shoppers who then look at the server's lists and click: experiments get exposures "
+        "(with --once)",
+    )
     parser.add_argument("--warehouse", type=Path, help="keep the warehouse in this DuckDB file (with --once)")
     return parser
 
@@ -71,12 +80,14 @@ def run(argv: list[str]) -> int:
         parser.error("--data and --format go together")
     if given.data is not None and not given.once:
         parser.error("--data needs --once; varde replay plays a file into a running system")
+    if given.visits and not given.once:
+        parser.error("--visits needs --once; without it the shoppers look at the lists anyway")
     settings = from_env(os.environ)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
         return _once(given, settings) if given.once else _live(given, settings)
-    except (ChildError, StalledError, formats.FormatError, OSError) as error:
+    except (ChildError, StalledError, UnaccountedError, formats.FormatError, OSError) as error:
         sys.stderr.write(f"varde demo: {error}\n")
         return 1
 
@@ -92,6 +103,9 @@ def _once(given: argparse.Namespace, settings: Settings) -> int:
         played = once.from_file(given.data, given.format, given.limit, now)
     else:
         played = once.simulated(given.seed, given.limit or once.SIMULATED, now)
+    if given.visits:
+        played = replace(played, visits=given.visits, seed=given.seed)
+        settings = _with_shop(settings)
     summary = once.run(played, once.settings_for(played, settings), tables, given.port or 0, given.warehouse)
     if not summary["pairs_compared"]:
         sys.stderr.write("varde demo: nothing to compare: no customer has two items\n")
@@ -102,15 +116,15 @@ def _once(given: argparse.Namespace, settings: Settings) -> int:
 def _live(given: argparse.Namespace, settings: Settings) -> int:
     print("Starting Redis, Pub/Sub, the stream and the server …", flush=True)
     with contextlib.ExitStack() as stack:
-        ours = replace(settings, config=settings.config or str(assortment.CONFIG))
-        system = stack.enter_context(running(ours, _port(given.port, settings)))
+        system = stack.enter_context(running(_with_shop(settings), _port(given.port, settings)))
         assortment.load(system.settings, int(time.time() * 1000))
         store = stack.enter_context(contextlib.closing(Store.from_settings(system.settings)))
         begun = int(time.time() * 1000) - int(OPENING / given.rate * 1000)
         opening = itertools.islice(shoppers(given.seed, begun, given.rate), OPENING)
         sent = publish(opening, system.publisher, system.names.topic)
         wait_until_settled(system, store, sent.messages, "first shoppers")
-        system.varde("simulate", f"--rate={given.rate}", f"--seed={given.seed}", f"--topic={system.names.topic}")
+        words = f"--rate={given.rate}", f"--seed={given.seed}", f"--topic={system.names.topic}"
+        system.varde("simulate", *words, f"--server={system.url}")
         _where_to_look(system, store)
         try:
             _show(system, store)
@@ -118,6 +132,11 @@ def _live(given: argparse.Namespace, settings: Settings) -> int:
             print("\nStopping …", flush=True)
     print("Stopped; nothing was left behind.")
     return 0
+
+
+def _with_shop(settings: Settings) -> Settings:
+    """With the demo's configuration file, unless there is another."""
+    return replace(settings, config=settings.config or str(assortment.CONFIG))
 
 
 def _port(wanted: int | None, settings: Settings) -> int:
@@ -143,6 +162,7 @@ def _where_to_look(system: System, store: Store) -> None:
     print(
         f"\n  page      {system.url}/explore\n"
         f"  answers   curl '{system.url}/v1/similar/{item}'\n"
+        f"  trial     curl '{system.url}/v1/similar/{item}?placement={PLACEMENT}&aid=anybody'\n"
         f"  reason    curl '{system.url}/v1/explain/{item}/{other}'\n"
         f"  metrics   {system.url}/metrics\n"
         f"  erase     curl -H 'Authorization: Bearer {system.settings.admin_key}' "

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from varde.batch import reconcile as nightly
 from varde.batch import report
+from varde.batch.exposures_loader import ExposureLoader
 from varde.batch.loader import Loader
 from varde.batch.warehouse import segment
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
@@ -27,7 +28,7 @@ from varde.pairs import Relation
 from varde.settings import Settings
 from varde.store.night import NightStore
 
-from . import figures, formats, landing
+from . import figures, formats, landing, visits
 from .messages import Message, shift
 from .progress import Meter
 from .pubsub import drain
@@ -46,10 +47,15 @@ SIMULATED_PER_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What is played: `messages()` starts anew each time; `span_days` is how far it reaches back from its end."""
+    """What is played: `messages()` starts anew each time; `span_days` is how far it reaches back from its end.
+
+    visits: messages of shoppers who then look at the server's lists; seed: who they are.
+    """
 
     messages: Callable[[], Iterator[Message]]
     span_days: int
+    visits: int = 0
+    seed: int = 1
 
 
 def from_file(path: Path, form: str, limit: int | None, now: int) -> Input:
@@ -86,6 +92,22 @@ class Answers:
     different: int
 
 
+class Landed(NamedTuple):
+    """Messages that came into the warehouse, and exposures that are rows there."""
+
+    messages: int
+    exposures: int
+
+
+class Run(NamedTuple):
+    """The messages that were played and the seconds until they were counted; the visits; what landed of both."""
+
+    messages: int
+    seconds: float
+    seen: visits.Played
+    landed: Landed
+
+
 def run(
     given: Input, settings: Settings, tables: segment.EventTables, port: int, warehouse: Path | None = None
 ) -> dict[str, Any]:
@@ -99,7 +121,7 @@ def run(
         warehouse: file of the warehouse; a temporary one unless given.
 
     Raises:
-        ChildError, StalledError: a part failed or stopped making progress.
+        ChildError, StalledError, UnaccountedError: a part failed or stopped making progress.
     """
     with tempfile.TemporaryDirectory(prefix="varde-warehouse-") as folder, running(settings, port) as system:
         landing.prepare(system)
@@ -109,24 +131,32 @@ def run(
                 sent = publish(given.messages(), system.publisher, system.names.topic, progress=meter.count)
             wait_until_settled(system, store, sent.messages)
             seconds = time.monotonic() - begun
+            seen = visits.play(system, given.seed, given.visits) if given.visits else visits.Played(0, 0, 0)
+            messages = sent.messages + seen.messages
+            wait_until_settled(system, store, messages)
             file = warehouse or Path(folder) / "warehouse.duckdb"
-            outcome, landed = _nightly(system, store, file, tables, sent.messages)
+            with DuckDBWarehouse(file, tables) as opened:
+                landed = _landed(system, opened, messages, seen.exposures)
+                as_of = int(time.time() * 1000)
+                outcome = nightly.reconcile(opened, store, system.settings, nightly.Request(as_of))
             sys.stderr.write(report.table(outcome) + "\n")
             answers = _answers(system, outcome)
             dead = sum(1 for _ in drain(system.subscriber, system.names.dead_letters_subscription))
             stats = store.stats()
-    return summary(sent.messages, landed, seconds, stats, outcome, answers, dead)
+    played = Run(sent.messages, seconds, seen, landed)
+    return summary(played, stats, outcome, answers, dead)
 
 
-def _nightly(
-    system: System, store: NightStore, file: Path, tables: segment.EventTables, expected: int
-) -> tuple[nightly.Outcome, int]:
-    with DuckDBWarehouse(file, tables) as warehouse:
-        with Meter("warehouse") as meter:
-            loader = Loader(warehouse, system.settings.mapping, secret=system.settings.id_secret.encode())
-            landed = landing.land(system, loader, expected, meter.count)
-        as_of = int(time.time() * 1000)
-        return nightly.reconcile(warehouse, store, system.settings, nightly.Request(as_of)), landed
+def _landed(system: System, warehouse: DuckDBWarehouse, messages: int, exposures: int) -> Landed:
+    names = system.names
+    loader = Loader(warehouse, system.settings.mapping, secret=system.settings.id_secret.encode())
+    shown = ExposureLoader(warehouse)
+    with Meter("warehouse") as meter:
+        came = landing.land(system, names.warehouse_subscription, loader.add, messages, meter.count)
+        loader.flush()
+        landing.land(system, names.exposures_subscription, lambda data, _: shown.add(data), exposures, meter.count)
+        shown.flush()
+    return Landed(came, shown.loaded.rows)
 
 
 def _answers(system: System, outcome: nightly.Outcome) -> Answers:
@@ -163,24 +193,17 @@ def _similar(url: str, relation: Relation, item: str) -> dict[str, int]:
     return {entry["id"]: entry["customers"] for entry in body["items"]}
 
 
-def summary(
-    messages: int,
-    landed: int,
-    seconds: float,
-    stats: figures.Stats,
-    outcome: nightly.Outcome,
-    answers: Answers,
-    dead: int,
-) -> dict[str, Any]:
+def summary(played: Run, stats: figures.Stats, outcome: nightly.Outcome, answers: Answers, dead: int) -> dict[str, Any]:
     """The JSON object of the last line. `agree`: there was something to compare, and nothing differs or is missing."""
-    drift = outcome.drift
+    drift, landed, messages = outcome.drift, played.landed, played.messages + played.seen.messages
     return {
         "events": messages,
         "rejected": figures.rejected(stats),
         "ignored": figures.ignored(stats),
         "erasures": totals(stats)["erasures"],
         "dead_letters": dead,
-        "warehoused": landed,
+        "warehoused": landed.messages,
+        "exposures": landed.exposures,
         "customers": outcome.night.customers,
         "items": len(outcome.night.counted.items),
         "pairs": sum(found.compared for found in drift.pairs.values()),
@@ -191,8 +214,8 @@ def summary(
         "answers_different": answers.different,
         "freshness_p50_s": quantile(stats, 0.5),
         "freshness_p99_s": quantile(stats, 0.99),
-        "events_per_s": round(messages / seconds, 1),
-        "seconds": round(seconds, 1),
+        "events_per_s": round(played.messages / played.seconds, 1),
+        "seconds": round(played.seconds, 1),
         "agree": bool(
             messages > 0
             and drift.pairs_compared > 0
@@ -201,6 +224,7 @@ def summary(
             and drift.supports_different == 0
             and answers.different == 0
             and dead == figures.rejected(stats)
-            and landed >= messages
+            and landed.messages >= messages
+            and landed.exposures >= played.seen.exposures
         ),
     }

@@ -32,6 +32,7 @@ class Names:
     subscription_id: str = "varde-stream"
     dead_letters_id: str = "varde-dead-letters"
     warehouse_id: str = "varde-warehouse"
+    exposures_id: str = "varde-exposures"
 
     def with_suffix(self, suffix: str) -> Names:
         """The same with `-suffix` at the end of every id, to share a Pub/Sub with others."""
@@ -41,6 +42,7 @@ class Names:
             subscription_id=f"{self.subscription_id}-{suffix}",
             dead_letters_id=f"{self.dead_letters_id}-{suffix}",
             warehouse_id=f"{self.warehouse_id}-{suffix}",
+            exposures_id=f"{self.exposures_id}-{suffix}",
         )
 
     @property
@@ -67,6 +69,16 @@ class Names:
     def warehouse_subscription(self) -> str:
         """A second one to the same messages, for the warehouse."""
         return f"projects/{self.project}/subscriptions/{self.warehouse_id}"
+
+    @property
+    def exposures(self) -> str:
+        """Where the server publishes which lists of experiments it has shown."""
+        return f"projects/{self.project}/topics/{self.exposures_id}"
+
+    @property
+    def exposures_subscription(self) -> str:
+        """Keeps them for the warehouse."""
+        return f"projects/{self.project}/subscriptions/{self.exposures_id}"
 
 
 def publisher(endpoint: str | None = None) -> PublisherClient:
@@ -131,8 +143,8 @@ def ensure_subscription(
 
 
 def ensure(publishes: PublisherClient, subscribes: SubscriberClient, names: Names) -> None:
-    """Create every topic and subscription of one installation, unless they are there."""
-    for topic in (names.topic, names.dead_letters):
+    """Create every topic of one installation and the subscriptions that are always read, unless they are there."""
+    for topic in (names.topic, names.dead_letters, names.exposures):
         ensure_topic(publishes, topic)
     ensure_subscription(subscribes, names.subscription, names.topic)
     ensure_subscription(subscribes, names.dead_letters_subscription, names.dead_letters, retain=True)
@@ -140,10 +152,15 @@ def ensure(publishes: PublisherClient, subscribes: SubscriberClient, names: Name
 
 def remove(publishes: PublisherClient, subscribes: SubscriberClient, names: Names) -> None:
     """Delete every topic and subscription of one installation, as far as they are there and Pub/Sub still answers."""
-    for subscription in (names.subscription, names.dead_letters_subscription, names.warehouse_subscription):
+    for subscription in (
+        names.subscription,
+        names.dead_letters_subscription,
+        names.warehouse_subscription,
+        names.exposures_subscription,
+    ):
         with contextlib.suppress(exceptions.GoogleAPIError):
             subscribes.delete_subscription(subscription=subscription, timeout=REMOVED_WITHIN_S, retry=None)
-    for topic in (names.topic, names.dead_letters):
+    for topic in (names.topic, names.dead_letters, names.exposures):
         with contextlib.suppress(exceptions.GoogleAPIError):
             publishes.delete_topic(topic=topic, timeout=REMOVED_WITHIN_S, retry=None)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -33,6 +33,22 @@ class Step(NamedTuple):
 
     body: dict[str, Any]
     server: bool = False
+
+
+class Offered(NamedTuple):
+    """The list beside a product. request_id: of the answer that it came with; items: ids in their order.
+
+    experiment, variation: what the answer says of them; None where the list is in none.
+    """
+
+    request_id: str
+    items: tuple[str, ...]
+    experiment: str | None = None
+    variation: str | None = None
+
+
+Ask = Callable[[str, str, str | None], Offered | None]
+"""(item, anonymousId, userId where the browser knows it) -> the list on the page of the item; None: there is none."""
 
 
 @dataclass(slots=True)
@@ -71,12 +87,18 @@ def shopper(seed: int, number: int) -> Shopper:
 
 
 class Visit:
-    """One visit to the shop. `number` is unique within the run and makes the order's id."""
+    """One visit to the shop. `number` is unique within the run and makes the order's id.
 
-    def __init__(self, who: Shopper, rng: random.Random, number: str) -> None:
+    With `ask` each product page shows a list. She knows which shelf she wants to see next, and what of it; where the
+    list has something of that shelf that draws her no less, she clicks that instead: a better list has more clicks.
+    """
+
+    def __init__(self, who: Shopper, rng: random.Random, number: str, ask: Ask | None = None) -> None:
         self._who = who
         self._rng = rng
         self._number = number
+        self._ask = ask
+        self._offered: Offered | None = None
         self._device = rng.choice(who.devices)
         self._viewed: Product | None = None
         self._cart: list[Product] = []
@@ -102,13 +124,32 @@ class Visit:
         shelf = catalogue()[slug]
         weights = attraction(slug, self._who.tier, self._who.brand)
         item = self._rng.choices(shelf, weights)[0]
-        if self._chance(0.25):
-            yield from self._find(slug, shelf)
-        if self._chance(0.3):
-            yield self._track("Product Clicked", position=item.rank + 1, **self._product(item))
+        offered = self._liked(shelf, weights, weights[shelf.index(item)])
+        if offered is not None:
+            item, place, request_id = offered
+            yield self._track("Product Clicked", position=place, request_id=request_id, **self._product(item))
+        else:
+            if self._chance(0.25):
+                yield from self._find(slug, shelf)
+            if self._chance(0.3):
+                yield self._track("Product Clicked", position=item.rank + 1, **self._product(item))
+        if self._ask is not None:
+            self._offered = self._ask(item.id, self._device, self._who.ids(self._device)["userId"])
         yield self._track("Product Viewed", **self._product(item), currency="EUR", url=f"/p/{item.id}")
         self._viewed = item
         yield from self._consider(item)
+
+    def _liked(
+        self, shelf: tuple[Product, ...], weights: tuple[float, ...], least: float
+    ) -> tuple[Product, int, str] | None:
+        """What draws her most of a shelf's products in the list, its place there, and the request's id."""
+        if self._offered is None:
+            return None
+        listed = [(weight, item) for item, weight in zip(shelf, weights, strict=True) if item.id in self._offered.items]
+        weight, best = max(listed, key=lambda one: one[0], default=(0.0, None))
+        if best is None or weight < least:
+            return None
+        return best, self._offered.items.index(best.id) + 1, self._offered.request_id
 
     def _next_category(self) -> str:
         draw = self._rng.random()

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import itertools
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from varde.events import MAX_BYTES
 from varde.settings import from_env
 
-from .arguments import moment, part, positive, whole, whole_from
+from .arguments import address, moment, part, positive, whole, whole_from
 from .messages import LATENCY_MS, Message, delivered, encode
 from .progress import Meter
 from .replay import add_output_arguments, failed, send
-from .shoppers import Shopper, Step, Visit, shopper
+from .shoppers import Ask, Shopper, Step, Visit, shopper
+from .storefront import PLACEMENT, Storefront
 
 THINK_S = 8.0
 """Mean time between two messages of one visit."""
@@ -54,7 +56,7 @@ class Noise:
 
 
 def shoppers(
-    seed: int, start: int, rate: float, population: int = POPULATION, noise: Noise | None = None
+    seed: int, start: int, rate: float, population: int = POPULATION, noise: Noise | None = None, ask: Ask | None = None
 ) -> Iterator[Message]:
     """Messages in the order in which they arrive: the n-th (from 0) arrives at start + n / rate seconds.
 
@@ -64,13 +66,14 @@ def shoppers(
         rate: messages per second of simulated time.
         population: how many shoppers there are.
         noise: the trouble in it; the defaults of Noise unless given.
+        ask: for the lists on product pages; there are none unless given. It is asked as the messages are made.
 
     Yields:
         Without end; `time` is the event's time. Only late messages are out of time order.
     """
     noise = noise or Noise()
     rng = random.Random(f"{seed}:noise:{start}")  # noqa: S311 - reproducible on purpose
-    story = _story(seed, start, rate, population, noise.erasures)
+    story = steps_of(seed, start, rate, population, noise.erasures, ask)
     waiting: list[tuple[int, Message]] = []
     made = 0
     for slot in itertools.count():
@@ -98,8 +101,29 @@ def _time(start: int, rate: float, slot: int) -> int:
     return start + int(slot * 1000 / rate)
 
 
-def _story(seed: int, start: int, rate: float, population: int, erasures: float) -> Iterator[Step]:
-    """The steps of all visits, merged as they happen. Nobody is in two visits at once."""
+def as_they_happen(
+    seed: int, start: int, rate: float, population: int, ask: Ask, clock: Callable[[], int]
+) -> Iterator[Message]:
+    """Messages of visits without end whose events happen when they are made: a click is later than its list.
+
+    Args:
+        seed: the same people as those of `shoppers`.
+        start: makes visits, ids of messages and of orders other than those of another start.
+        rate: how many visits are under way at once: those of so many messages per second.
+        population: how many shoppers there are.
+        ask: for the lists on product pages.
+        clock: ms since the epoch.
+    """
+    story = steps_of(seed, start, rate, population, Noise().erasures, ask)
+    for number, step in enumerate(story):
+        now = clock()
+        yield encode(delivered(step.body, f"visit-{seed}-{start}-{number}", now, server=step.server), now)
+
+
+def steps_of(
+    seed: int, start: int, rate: float, population: int, erasures: float, ask: Ask | None = None
+) -> Iterator[Step]:
+    """The steps of all visits, merged as they happen; arguments as for `shoppers`. Nobody is in two visits at once."""
     rng = random.Random(f"{seed}:story:{start}")  # noqa: S311 - reproducible on purpose
     people: dict[int, Shopper] = {}
     visiting: set[int] = set()
@@ -112,7 +136,8 @@ def _story(seed: int, start: int, rate: float, population: int, erasures: float)
         visiting.add(place)
         who = people.setdefault(place, shopper(seed, place + population * replaced.get(place, 0)))
         number = next(numbers)
-        steps = Visit(who, random.Random(f"{seed}:{start}:{number}"), f"order-{seed}-{start}-{number}").steps()  # noqa: S311
+        chance = random.Random(f"{seed}:{start}:{number}")  # noqa: S311 - reproducible on purpose
+        steps = Visit(who, chance, f"order-{seed}-{start}-{number}", ask).steps()
         heapq.heappush(visits, (at + rng.expovariate(1 / THINK_S), number, place, steps))
 
     for _ in range(max(1, min(population // 4, round(rate * THINK_S)))):
@@ -183,6 +208,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("erasures", "part of visits after which the account is deleted"),
     ):
         parser.add_argument(f"--{name}", type=part, default=getattr(default, name), help=f"{meaning} (%(default)s)")
+    parser.add_argument("--server", type=address, help="look at the lists of this server, http://…, and click")
+    parser.add_argument("--placement", default=PLACEMENT, help="the list beside a product, with --server (%(default)s)")
     add_output_arguments(parser)
 
 
@@ -195,8 +222,11 @@ def run(options: argparse.Namespace) -> int:
         return failed(f"varde simulate: {error}")
     ends = [options.limit, None if options.duration is None else round(options.duration * options.rate)]
     limit = min((end for end in ends if end is not None), default=None)
-    stream = shoppers(options.seed, start, options.rate, options.shoppers, noise)
-    with Meter("simulate") as meter:
+    with Meter("simulate") as meter, contextlib.ExitStack() as stack:
+        ask = None
+        if options.server:
+            ask = stack.enter_context(contextlib.closing(Storefront(options.server, options.placement))).ask
+        stream = shoppers(options.seed, start, options.rate, options.shoppers, noise, ask)
         return send(itertools.islice(stream, limit), options, meter, None if options.fast else options.rate)
 
 

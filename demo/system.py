@@ -80,28 +80,28 @@ def running(settings: Settings, port: int = 0) -> Iterator[System]:
             stack.callback(pubsub.remove, publisher, subscriber, names)
         pubsub.ensure(publisher, subscriber, names)
         key = settings.admin_key or secrets.token_urlsafe(24)
-        ours = replace(settings, redis_url=redis.url, redis_cluster="no", port=port, topic=names.topic, admin_key=key)
+        ours = replace(settings, redis_url=redis.url, redis_cluster="no", port=port, admin_key=key)
+        ours = replace(ours, topic=names.topic, exposures_topic=names.exposures)
         children = stack.enter_context(Children(logs))
         env = {**broker.env, **_environment(ours)}
         kinds = f"Pub/Sub: {broker.kind}, {names.topic}; Redis: {redis.url}"
         serve = _varde(children, "serve", (), env)
-        _varde(
-            children,
-            "stream",
-            (
-                "--runner=BundleBasedDirectRunner",
-                f"--project={names.project}",
-                f"--input_subscription={names.subscription}",
-                f"--dead_letter_topic={names.dead_letters}",
-            ),
-            env,
-        )
+        _varde(children, "stream", _stream(names), env)
         serve.wait_until(lambda: _url(serve) is not None, READY_WITHIN_S)
         yield System(_url(serve) or "", ours, names, publisher, subscriber, children, env, kinds)
 
 
 def _varde(children: Children, name: str, words: tuple[str, ...], env: Mapping[str, str]) -> Child:
     return children.start(name, [sys.executable, "-m", "varde.cli", name, *words], env)
+
+
+def _stream(names: pubsub.Names) -> tuple[str, ...]:
+    return (
+        "--runner=BundleBasedDirectRunner",
+        f"--project={names.project}",
+        f"--input_subscription={names.subscription}",
+        f"--dead_letter_topic={names.dead_letters}",
+    )
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -112,6 +112,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}WINDOW_DAYS": str(settings.window_days),
         f"{PREFIX}TOPIC": settings.topic,
+        f"{PREFIX}EXPOSURES_TOPIC": settings.exposures_topic,
         f"{PREFIX}ADMIN_KEY": settings.admin_key,
         f"{PREFIX}CONFIG": settings.config,
         "PYTHONUNBUFFERED": "1",

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "../shared/data"
 KEYS = {
     "events", "rejected", "erasures", "dead_letters", "customers", "items", "pairs", "pairs_compared",
-    "pairs_different", "freshness_p50_s", "freshness_p99_s", "events_per_s",
+    "pairs_different", "freshness_p50_s", "freshness_p99_s", "events_per_s", "exposures",
 }  # fmt: skip
 
 
@@ -52,6 +52,9 @@ def once(*words: str, **environ: str) -> dict:
     return summary
 
 
+# Runs that are not about Pub/Sub are lent the one of these tests (`broker`); the others start their own.
+
+
 def data(name: str) -> str:
     path = DATA / name
     if not path.exists():
@@ -59,29 +62,38 @@ def data(name: str) -> str:
     return str(path)
 
 
-def test_simulated_shoppers_agree_pair_by_pair():
-    summary = once("--limit", "4000", "--seed", "3")
-    assert summary["events"] == 4000
+def test_simulated_shoppers_agree_pair_by_pair_and_their_experiment_has_a_report(tmp_path):
+    """The two commands of docs/experiments.md, with less traffic."""
+    file, config = tmp_path / "shop.duckdb", str(ROOT / "demo/shop.toml")
+    summary = once("--limit", "4000", "--visits", "1500", "--seed", "3", "--warehouse", str(file))
+    assert summary["events"] == 5500
+    assert summary["exposures"] > 100
     assert summary["rejected"] > 0, "the shoppers' noise reaches the dead letters"
     assert summary["customers"] > 100
+    as_of = f"--as-of={time.time_ns() // 10**6}"
+    done = varde("report", "what-they-bought", "--warehouse", str(file), as_of, VARDE_CONFIG=config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert 100 < result["quality"]["counts"]["lists"] <= summary["exposures"]
+    assert sum(result["units"].values()) > 50
 
 
-def test_shoppers_who_delete_their_accounts_are_forgotten_in_both(tmp_path):
+def test_shoppers_who_delete_their_accounts_are_forgotten_in_both(tmp_path, broker):
     """A run of simulated shoppers has a few deletions; this one has dozens, and the same ones each time."""
     stream = shoppers(3, 1_785_585_600_000, 20.0, noise=Noise(erasures=0.5))
     messages = [message.data for message in itertools.islice(stream, 4000)]
     file = tmp_path / "shoppers.ndjson"
     file.write_bytes(b"\n".join(messages))
-    summary = once("--data", str(file), "--format", "segment")
+    summary = once("--data", str(file), "--format", "segment", **broker.env)
     assert summary["erasures"] > 20
 
 
-def test_nothing_to_compare_is_no_success(tmp_path):
+def test_nothing_to_compare_is_no_success(tmp_path, broker):
     file = tmp_path / "one.ndjson"
     file.write_text('{"type":"track","event":"Product Viewed","userId":"u","properties":{"product_id":"p"}}\n')
     for lines in (file.read_text(), ""):
         file.write_text(lines)
-        done = varde("demo", "--once", "--data", str(file), "--format", "segment")
+        done = varde("demo", "--once", "--data", str(file), "--format", "segment", **broker.env)
         assert done.returncode == 1
         assert "nothing to compare" in done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["agree"] is False
@@ -100,8 +112,10 @@ def test_a_pubsub_that_runs_already_is_shared_and_left_as_it_was(tmp_path):
                 publish(old * 7, publisher, topic)
             summary = once("--limit", "600", PUBSUB_EMULATOR_HOST=given.host, VARDE_MIN_CUSTOMERS="1")
             assert summary["events"] == summary["warehoused"] == 600
+            assert summary["exposures"] == 0, "nobody asked for a list"
             project = f"projects/{names.project}"
-            assert {t.name for t in publisher.list_topics(project=project)} == {names.topic, names.dead_letters}
+            topics = {names.topic, names.dead_letters, names.exposures}
+            assert {t.name for t in publisher.list_topics(project=project)} == topics
             subscriptions = {names.subscription, names.warehouse_subscription, names.dead_letters_subscription}
             assert {s.name for s in subscriber.list_subscriptions(project=project)} == subscriptions
             for subscription in subscriptions:
@@ -118,21 +132,21 @@ def test_the_stand_in_and_the_small_window_agree_too():
 
 
 @pytest.mark.data
-def test_online_retail_agrees_pair_by_pair():
+def test_online_retail_agrees_pair_by_pair(broker):
     path = data("online_retail.csv.gz")
-    summary = once("--data", path, "--format", "online-retail", "--limit", "3000")
+    summary = once("--data", path, "--format", "online-retail", "--limit", "3000", **broker.env)
     assert summary["pairs_compared"] > 900_000
     assert summary["items"] > 2_000
 
 
 @pytest.mark.data
-def test_sessions_agree_pair_by_pair():
+def test_sessions_agree_pair_by_pair(broker):
     path = data("serenade-example/train.txt.gz")
-    summary = once("--data", path, "--format", "sessions", "--limit", "6000")
+    summary = once("--data", path, "--format", "sessions", "--limit", "6000", **broker.env)
     assert summary["events"] == 6000
 
 
-def test_a_file_of_segment_messages_with_bad_lines(tmp_path):
+def test_a_file_of_segment_messages_with_bad_lines(tmp_path, broker):
     lines = [
         json.dumps({"type": "track", "event": "Product Viewed", "userId": f"u{n % 5}", "messageId": f"m{n}-{item}",
                     "timestamp": f"2026-01-01T00:{n % 60:02d}:00Z", "receivedAt": "2026-01-01T02:00:00Z",
@@ -141,7 +155,7 @@ def test_a_file_of_segment_messages_with_bad_lines(tmp_path):
     ]  # fmt: skip
     file = tmp_path / "messages.ndjson"
     file.write_text("\n".join([*lines, "{broken", '{"type":"track"}', "[]"]) + "\n")
-    summary = once("--data", str(file), "--format", "segment")
+    summary = once("--data", str(file), "--format", "segment", **broker.env)
     assert (summary["events"], summary["rejected"], summary["customers"]) == (183, 3, 5)
     assert (summary["items"], summary["pairs"]) == (3, 6)
 
@@ -207,6 +221,7 @@ def live():
 def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
     url = live.until(r"page\s+(http://\S+)/explore").group(1)
     similar = live.until(r"curl '(http://\S+/v1/similar/\S+)'").group(1)
+    tried = live.until(r"curl '(http://\S+aid=\S+)'").group(1)
     reason = live.until(r"curl '(http://\S+/v1/explain/\S+)'").group(1)
     answer = get(similar)
     assert answer["rung"] == "pairs"
@@ -214,6 +229,9 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
     assert answer["items"][0]["title"], "the catalogue is there"
     assert get(f"{url}/v1/recommendations?placement=home")["items"], "and its server's configuration"
     assert get(f"{url}/v1/items?q=merino")["items"]
+    part = get(tried)
+    assert (part["experiment"], part["variation"] in ("viewed", "bought")) == ("what-they-bought", True)
+    assert get(f"{tried}-else")["experiment"] == "what-they-bought"
     explained = get(reason)
     assert explained["customers"] >= 3
     assert "viewed both" in explained["text"]
@@ -245,6 +263,8 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
 
 
 def test_wrong_use_is_said_clearly():
+    assert "--visits needs --once" in varde("demo", "--visits", "9").stderr
+    assert "must be an address" in varde("simulate", "--server", "localhost:8080").stderr
     assert "--data and --format" in varde("demo", "--once", "--data", "x").stderr
     assert "No such file" in varde("demo", "--once", "--data", "nowhere", "--format", "segment").stderr
     for name, value in (
