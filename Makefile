@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src streaming batch server sql demo tests
 ARGS ?=
+# Processes for the tests, and how they share them; `make test ARGS="-n 0"` is one after the other.
+BESIDE := -n $${WORKERS:-2} --dist worksteal
 
 .PHONY: help setup demo demo-once test quick prove e2e fuzz-http lint format type bench lock clean
 
@@ -26,10 +28,10 @@ demo-once: $(STAMP) ## Run it over a bounded input, compare live and nightly cou
 	$(BIN)/varde demo --once $(ARGS)
 
 test: $(STAMP) ## All tests but the benches
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(BESIDE) $(ARGS)
 
 quick: $(STAMP) ## The tests that start no whole system
-	$(BIN)/pytest -m "not e2e" $(ARGS)
+	$(BIN)/pytest $(BESIDE) -m "not e2e" $(ARGS)
 
 prove: $(STAMP) ## The property tests with twenty times the examples
 	$(BIN)/pytest tests/core tests/property tests/store tests/batch tests/streaming/test_alarms.py -m "not e2e" --hypothesis-profile=prove $(ARGS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 import redis
 import redis.cluster
 from hypothesis import settings
+
+from .turns import turn
 
 DEADLINE_S = 20.0
 ATTEMPTS = 3
@@ -26,6 +29,29 @@ ATTEMPTS = 3
 settings.register_profile("varde", deadline=None)
 settings.register_profile("prove", deadline=None, max_examples=2000)
 settings.load_profile("varde")
+
+
+TURNS = "PYTEST_TURNS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With `pytest -n`: a folder where the processes of this run, and of no other, wait for their turns."""
+    if TURNS not in os.environ and config.getoption("numprocesses", None):
+        folder = tempfile.TemporaryDirectory(prefix="varde-turns-")
+        environ = pytest.MonkeyPatch()
+        environ.setenv(TURNS, folder.name)  # the others inherit it
+        config.add_cleanup(environ.undo)
+        config.add_cleanup(folder.cleanup)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # round the timeout of a test, which begins with its turn
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With `pytest -n`: nothing runs beside a test that measures time."""
+    folder = os.environ.get(TURNS)
+    if folder is None:
+        return (yield)
+    with turn(Path(folder), alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ def job(tmp_path_factory):
     """(job description, pipeline proto, folder with the staged files)."""
     staged = tmp_path_factory.mktemp("staged")
     source = tmp_path_factory.mktemp("source") / "varde"
-    ignore = shutil.ignore_patterns(".venv", ".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "tests")
+    ignored = (".venv", ".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "tests")
+    ignore = shutil.ignore_patterns(*ignored)
     shutil.copytree(ROOT, source, ignore=ignore)  # the staged sdist is built in its folder
 
     def upload(_self, _location, name, stream, *_args, **_kwargs):

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 
-class _Taken(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types here
+class _Taken(grpc.GenericRpcHandler):
     def service(self, _: Any) -> Any:
         return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
 
