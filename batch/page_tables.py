@@ -35,7 +35,8 @@ def tiles(result: Result) -> str:
     """What a glance needs."""
     experiment = result.experiment
     named = outcome(experiment.metric, experiment.unit) if result.preference is None else "credited clicks"
-    pairs = [(named, "decides"), (number(result.quality.counts.get("days")), "days")]
+    days = result.quality.counts.get("days")
+    pairs = [(named, "decides"), (number(days), "day" if days == 1 else "days")]
     pairs += [(number(n), f"units: {one.key}") for one, n in zip(experiment.variations, result.units, strict=True) if n]
     if result.quality.srm_p is not None:
         pairs.append((probability(result.quality.srm_p), "p of the shares (SRM)"))
