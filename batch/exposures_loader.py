@@ -11,12 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from varde import exposure, timestamps
 from varde.exposure import Field
 
+from . import json_message
+from .json_message import SkipError
 from .warehouse import Warehouse, segment
 from .warehouse.columns import column
 
@@ -35,10 +36,6 @@ class LoadedExposures:
     messages: int = 0
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-
-
-class _SkipError(Exception):
-    """The message gives no row; the argument is the reason."""
 
 
 class ExposureLoader:
@@ -60,7 +57,7 @@ class ExposureLoader:
         self.loaded.messages += 1
         try:
             self._rows.append(_row(data))
-        except _SkipError as skip:
+        except SkipError as skip:
             self.loaded.skipped[str(skip)] += 1
         if len(self._rows) >= self._batch_rows:
             self.flush()
@@ -81,17 +78,7 @@ class ExposureLoader:
 
 
 def _row(data: bytes) -> tuple[Any, ...]:
-    if len(data) > MAX_BYTES:
-        reason = "too_large"
-        raise _SkipError(reason)
-    try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        reason = "not_json"
-        raise _SkipError(reason) from None
-    if not isinstance(message, dict):
-        reason = "not_an_object"
-        raise _SkipError(reason)
+    message = json_message.read(data, MAX_BYTES)
     return tuple(_field(one, message.get(one.name)) for one in exposure.SCHEMA)
 
 
@@ -104,7 +91,7 @@ def _field(one: Field, value: Any) -> Any:
         return _value(one, value)
     except (TypeError, ValueError):
         reason = f"bad_{one.name}"
-        raise _SkipError(reason) from None
+        raise SkipError(reason) from None
 
 
 def _value(one: Field, value: Any) -> Any:

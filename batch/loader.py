@@ -19,8 +19,9 @@ import pyarrow as pa
 from varde import ecommerce, keys, robots, timestamps
 from varde.events import MAX_BYTES, Mapping
 
-from . import tombstones
+from . import json_message, tombstones
 from .consents import Columns, Consents
+from .json_message import SkipError
 from .warehouse import Warehouse, segment
 from .warehouse.columns import column
 
@@ -42,10 +43,6 @@ class Loaded:
     rows: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     discarded: Counter[str] = field(default_factory=Counter)
-
-
-class _SkipError(Exception):
-    """The message gives no row; the argument is the reason."""
 
 
 class Loader:
@@ -85,8 +82,8 @@ class Loader:
         """
         self.loaded.messages += 1
         try:
-            self._add(_message(data), data, received_at_ms)
-        except _SkipError as skip:
+            self._add(json_message.read(data, MAX_BYTES), data, received_at_ms)
+        except SkipError as skip:
             self.loaded.skipped[str(skip)] += 1
         if self._held >= self._batch_rows:
             self.flush()
@@ -119,13 +116,13 @@ class Loader:
             self._put(f"segment.{_CALLS[type_]}", common + _own(type_, message), self._consent.read(message))
         else:
             reason = "unknown_type"
-            raise _SkipError(reason)
+            raise SkipError(reason)
 
     def _erasure(self, message: dict[str, Any], received_at: int) -> None:
         user_id = _id(message, "userId")
         if user_id is None:
             reason = "no_id"
-            raise _SkipError(reason)
+            raise SkipError(reason)
         time = timestamps.wish_time(message, received_at)
         self._put(tombstones.TABLE, (keys.customer_key(user_id, None, self._secret), time), {})
 
@@ -175,27 +172,12 @@ class Loader:
         self._held += 1
 
 
-def _message(data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_BYTES:
-        reason = "too_large"
-        raise _SkipError(reason)
-    try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        reason = "not_json"
-        raise _SkipError(reason) from None
-    if not isinstance(message, dict):
-        reason = "not_an_object"
-        raise _SkipError(reason)
-    return message
-
-
 def _common(message: dict[str, Any], data: bytes, received_at: int) -> tuple[Any, ...]:
     """Values of the columns every table has, in the order of segment's declaration."""
     user_id, anonymous_id = _id(message, "userId"), _id(message, "anonymousId")
     if user_id is None and anonymous_id is None:
         reason = "no_id"
-        raise _SkipError(reason)
+        raise SkipError(reason)
     time, received, _ = timestamps.claimed_time(message, received_at)
     loaded = max(received, received_at)
     context = message.get("context")
@@ -233,7 +215,7 @@ def _id(message: dict[str, Any], name: str) -> str | None:
         return str(value)
     if not isinstance(value, str):
         reason = "bad_id"
-        raise _SkipError(reason)
+        raise SkipError(reason)
     return value
 
 

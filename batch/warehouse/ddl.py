@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 import sqlglot
@@ -24,6 +25,17 @@ ARROW: Mapping[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
 }
 """BigQuery's types of our columns, as SQL names them -> their types in memory."""
+
+
+class Named(Protocol):
+    """What a file declares, under a name."""
+
+    @property
+    def name(self) -> str:
+        """Without the dataset."""
+
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +61,28 @@ class Declared:
         return {name: ARROW[type_] for name, (type_, _) in self.columns.items()}
 
 
+def in_folder(folder: str, read: Callable[[str], N]) -> dict[str, N]:
+    """What the files of a folder of sql/ declare, by name, sorted.
+
+    Args:
+        folder: its name.
+        read: a file's text to what it declares.
+
+    Raises:
+        ValueError: a file declares something else than it is named after, or as `read`.
+    """
+    found = {}
+    for file in sorted(resources.files(PACKAGE).joinpath(folder).iterdir(), key=lambda file: file.name):
+        name = file.name.removesuffix(".sql")
+        if name == file.name:
+            continue
+        found[name] = one = read(file.read_text(encoding="utf-8"))
+        if one.name != name:
+            msg = f"sql/{folder}/{file.name} declares {one.name}"
+            raise ValueError(msg)
+    return found
+
+
 @cache
 def tables() -> Mapping[str, Declared]:
     """All declared tables by name, without the dataset, sorted.
@@ -56,17 +90,7 @@ def tables() -> Mapping[str, Declared]:
     Raises:
         ValueError: a file is not one CREATE TABLE IF NOT EXISTS of the table it is named after.
     """
-    files = sorted(resources.files(PACKAGE).joinpath("ddl").iterdir(), key=lambda file: file.name)
-    found = {
-        file.name.removesuffix(".sql"): read(file.read_text(encoding="utf-8"))
-        for file in files
-        if file.name.endswith(".sql")
-    }
-    for name, one in found.items():
-        if one.name != name:
-            msg = f"sql/ddl/{name}.sql declares {one.name}"
-            raise ValueError(msg)
-    return found
+    return in_folder("ddl", read)
 
 
 def declared(table: str) -> Declared | None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import sqlglot
 from sqlglot import exp
 
-from .ddl import OWN, description
+from .ddl import OWN, description, in_folder
 from .dialect import to_duckdb
-from .queries import PACKAGE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,17 +37,7 @@ def views() -> Mapping[str, View]:
     Raises:
         ValueError: a file is not one CREATE OR REPLACE VIEW of the view it is named after.
     """
-    files = sorted(resources.files(PACKAGE).joinpath("views").iterdir(), key=lambda file: file.name)
-    found = {
-        file.name.removesuffix(".sql"): read(file.read_text(encoding="utf-8"))
-        for file in files
-        if file.name.endswith(".sql")
-    }
-    for name, one in found.items():
-        if one.name != name:
-            msg = f"sql/views/{name}.sql declares {one.name}"
-            raise ValueError(msg)
-    return found
+    return in_folder("views", read)
 
 
 def read(sql: str) -> View:

@@ -116,8 +116,3 @@ def choose(n: float, of: Sequence[Range]) -> int:
 def namespace_filter(namespace: Namespace) -> Filter:
     """What lets an id into a namespace's part."""
     return Filter("__" + namespace.name, ((namespace.low, namespace.high),), 1)
-
-
-def in_namespace(value: str, namespace: Namespace) -> bool:
-    """Whether an id is in the part of a namespace."""
-    return namespace_filter(namespace).passes(value)
