@@ -1,4 +1,4 @@
-"""Exposures as bytes, made at once: what `varde.exposure` makes of a record, in a third of the time. Pure.
+"""Exposures as bytes, made at once: what `varde.exposure` makes of a record, sooner. Pure.
 
 A server that is all experiment makes one for every answer, so this is a part of what an answer costs. The tests hold
 it against `varde.exposure`, which says what the fields are.

@@ -24,7 +24,7 @@ from .outbox import DROPPED, FULL, UNSENT, Counted, Outbox
 SEEN = 50_000
 """Lists, and exposures, whose ids are remembered: one that is rendered again is not sent again."""
 AT_ONCE = 25
-"""Records that are made before answers have their turn again: half a millisecond."""
+"""Records that are made before answers have their turn again."""
 GATHER_S = 0.05
 """How long a list waits for others before its record is made."""
 FLUSH_S = 4.0

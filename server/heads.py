@@ -1,6 +1,6 @@
 """The best candidates of a row under one ranking, ready to be written: what almost every answer of one seed is made of.
 
-They are packed, so that those of all a shop's items fit into memory: about 0.7 kB each.
+They are packed, so that those of all a shop's items fit into memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The best of several rows' candidates together as plain loops, which numba, where it is installed, compiles.
 
-Without numba, `blend` does the same with numpy, in several times the time.
+Without numba, `blend` does the same with numpy, more slowly (docs/benchmarks.md, An answer).
 """
 
 from __future__ import annotations

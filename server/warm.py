@@ -20,7 +20,7 @@ from .hot import CHECK_S, RowStore
 from .lists import Memory
 
 TOGETHER = 16
-"""Rows of one step: it holds up answers for a millisecond or two."""
+"""Rows of one step, which holds up answers."""
 SHARE = 0.2
 """Part of the processor's time that this may take."""
 MOST_HEADS = 4

@@ -115,12 +115,23 @@ def main() -> None:
             ["score a row among sixteen", f"{us(score(16), ROWS):.1f}"],
             ["choose ten items, one seed", f"{us(each([(item(at),) for at in range(ROWS)]), ROWS):.1f}"],
             ["choose ten items, five seeds", f"{us(each(fives), ROWS):.1f}"],
+            [
+                "choose ten items, five seeds, without numba",
+                f"{us(lambda: _with_numpy(memory, each(fives)), ROWS):.1f}",
+            ],
             ["choose and write ten items", f"{us(whole, ROWS):.1f}"],
             ["prepare a row", f"{us(prepared, ROWS):.1f}"],
             ["choose and write ten items of a prepared row", f"{us(whole, ROWS):.1f}"],
             ["write ten items", f"{us(lambda: [answers.body(shelf, one, 'x') for one in written], 300):.1f}"],
         ],
     )
+
+
+def _with_numpy(memory: Memory, do: Callable[[], object]) -> None:
+    """Do it without the compiled loops."""
+    loops, memory.sums = memory.sums, Sums()
+    do()
+    memory.sums = loops
 
 
 async def _done(run: Coroutine[Any, Any, None]) -> None:
