@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     """A finished answer but for its request id, which comes between `{"request_id":"` and `body`.
 
     It is good while `epoch` is the shelf's, `rows` are current and `until` (seconds, monotonic) is not past.
-    head: the header lines that are always the same, each with its line end.
+    head: the header lines that are always the same, each with its line end. etag: without the W/ of a weak one.
     """
 
     body: bytes
@@ -41,20 +41,29 @@ class Answer(NamedTuple):
 OPENING = b'{"request_id":"'
 
 
-def answer(listed: Listed, body: bytes, cache_control: str, epoch: int, until: float) -> Answer:
+class Content(NamedTuple):
+    """What is answered. body: what follows the request id; rows: what the list is made of."""
+
+    body: bytes
+    rung: str
+    items: int
+    rows: tuple[HotRow, ...]
+
+
+def answer(content: Content, cache_control: bytes, epoch: int, until: float, listed: Listed | None = None) -> Answer:
     """A finished answer.
 
     Args:
-        listed: the list.
-        body: what follows the request id.
+        content: its content.
         cache_control: the header's value.
         epoch: the shelf's before the list was made.
         until: when it is no longer to be used.
+        listed: the list, where an experiment is about it.
     """
-    etag = f'W/"{zlib.crc32(body):08x}{len(body):x}"'
-    head = f"Content-Type: application/json; charset=utf-8\r\nCache-Control: {cache_control}\r\nETag: {etag}\r\n"
-    made, shown = listed.made, None if listed.trial is None else listed
-    return Answer(body, head.encode(), etag, made.rung, len(made.picks), made.rows, epoch, until, shown)
+    body = content.body
+    etag = b'W/"%08x%x"' % (zlib.crc32(body), len(body))
+    head = b"Content-Type: application/json; charset=utf-8\r\nCache-Control: %b\r\nETag: %b\r\n" % (cache_control, etag)
+    return Answer(body, head, etag[2:].decode(), content.rung, content.items, content.rows, epoch, until, listed)
 
 
 def body(shelf: Shelf, listed: Listed, item: str | None) -> bytes:
@@ -65,22 +74,27 @@ def body(shelf: Shelf, listed: Listed, item: str | None) -> bytes:
         listed: the list.
         item: the seed of `similar`, which the answer repeats.
     """
-    echo = b"" if item is None else b'"item":' + orjson.dumps(item) + b","
-    return b'",' + echo + listing(shelf, listed, because=item is None) + b"}"
+    return b"".join((b'",', echo(item), listing(shelf, listed, because=item is None), b"}"))
+
+
+def echo(item: str | None) -> bytes:
+    """The seed of `similar` as a field; nothing for other routes."""
+    return b"" if item is None else b'"item":%b,' % orjson.dumps(item)
 
 
 def listing(shelf: Shelf, listed: Listed, *, because: bool) -> bytes:
     """A list's fields, without braces."""
     asked, made = listed.asked, listed.made
-    head = _kind(asked.placement.name, asked.relation.label, asked.ranking.name, made.rung)
+    head = kind(asked.placement.name, asked.relation.label, asked.ranking.name, made.rung)
     shown = items(shelf, asked, made.picks, made.rung, because=because, teams=listed.teams)
     return b"".join((head, b'"stale":', _STALE[made.stale], b",", said_of(listed), b'"items":[', shown, b"]"))
 
 
 @lru_cache(maxsize=1024)
-def _kind(placement: str, relation: str, ranking: str, rung: str) -> bytes:
-    names = f'"placement":{_text(placement)},"relation":"{relation}","ranking":{_text(ranking)},"rung":"{rung}",'
-    return names.encode()
+def kind(placement: str, relation: str, ranking: str, rung: str) -> bytes:
+    """The first fields of a list."""
+    names = {"placement": placement, "relation": relation, "ranking": ranking, "rung": rung}
+    return orjson.dumps(names)[1:-1] + b","
 
 
 def items(
@@ -95,36 +109,37 @@ def items(
     """The items as JSON objects, separated by commas; with the team of each in a draft."""
     lang, currency, fragment = asked.lang, asked.currency, shelf.fragment
     fragments = None if lang or currency else shelf.fragments
-    out: list[str] = []
-    reasons: dict[int | None, str] = {}
+    out: list[bytes] = []
+    reasons: dict[int | None, bytes] = {}
     for slot, score, customers, seed, of, label, words in picks:
         shown = fragments[slot] if fragments is not None else fragment(slot, lang, currency)
         if words is None:
             words = (
-                f'{{"score":{_number(score)},"customers":null,'
+                b'{"score":%b,"customers":null,' % _number(score)
                 if score is None or customers is None
                 else said(score, customers)
             )
         if because:
             reason = reasons.get(seed)
             if reason is None:
-                reason = reasons[seed] = f'"because":{_text(None if seed is None else shelf.ids[seed])},'
+                reason = reasons[seed] = because_of(None if seed is None else shelf.ids[seed])
             words += reason
         if of != rung:
-            words += f'"rung":"{of}",'
+            words += b'"rung":"%b",' % of.encode()
         if label is not None:
-            words += f'"label":"{label}",'
+            words += b'"label":"%b",' % label.encode()
         if teams is not None:
-            words += f'"team":{_text(teams[len(out) // 3])},'
+            words += b'"team":%b,' % orjson.dumps(teams[len(out) // 3])
         out.append(words)
         out.append(shown)
-        out.append("},")
-    return "".join(out)[:-1].encode()
+        out.append(b"},")
+    return b"".join(out)[:-1]
 
 
-def _number(value: float | None) -> str:
-    return "null" if value is None else f"{value:.9g}"
+def because_of(seed: str | None) -> bytes:
+    """The field that says which seed an item is there for."""
+    return b'"because":%b,' % orjson.dumps(seed)
 
 
-def _text(value: str | None) -> str:
-    return orjson.dumps(value).decode()
+def _number(value: float | None) -> bytes:
+    return b"null" if value is None else b"%.9g" % value

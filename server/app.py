@@ -24,7 +24,7 @@ from .metrics import Metrics
 from .observe import BODY_BYTES, UNMATCHED, not_found, observed, only, preflight
 from .parts import PARTS, Clock, Connect, NewId, Parts
 from .running import running
-from .shortcut import PREFIX, shorten
+from .shortcut import PATHS, RECOMMENDATIONS, SIMILAR, shorten
 from .tracing import Spans
 
 
@@ -39,8 +39,8 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route(routes.SIMILAR, routes.similar, READ),
-    Route(routes.RECOMMENDATIONS, routes.recommendations, READ),
+    Route(SIMILAR, routes.similar, READ),
+    Route(RECOMMENDATIONS, routes.recommendations, READ),
     Route(placements.ROUTE, placements.placements, READ, ("POST",)),
     Route("/v1/explain/{item}/{other}", routes.explain, EXPLAIN),
     Route("/v1/popular", routes.popular, READ),
@@ -101,8 +101,10 @@ def create_app(
     app.cleanup_ctx.extend([stores, _beside, _publisher, _display])
     assets = [Route(path, page.handler(path), None) for path in page.FILES]
     app[openapi.DESCRIBED] = openapi.Described((route.path, route.methods, route.scope) for route in (*ROUTES, *assets))
+    short: dict[str, web.AbstractRoute] = {}
     for route in (*ROUTES, *assets):
-        _add(app, route, parts)
+        _add(app, route, parts, short)
+    shorten(app, short)
     app.router.add_route("*", "/{tail:.*}", observed(UNMATCHED, None, not_found, parts))
     return app
 
@@ -141,14 +143,14 @@ async def _display(app: web.Application) -> AsyncIterator[None]:
     await ours.stop()
 
 
-def _add(app: web.Application, route: Route, parts: Parts) -> None:
+def _add(app: web.Application, route: Route, parts: Parts, short: dict[str, web.AbstractRoute]) -> None:
     # `[^/]+` and not the router's own `[^{}/]+`: an item id may hold braces.
     resource = app.router.add_resource(route.path.replace("}", ":[^/]+}"))
     handler = observed(route.path, route.scope, route.handler, parts)
     for method in route.methods:
         added = resource.add_route(method, handler)
-        if method == "GET" and route.path.startswith(PREFIX):
-            shorten(app, added)
+        if method == "GET" and route.path in PATHS:
+            short[route.path] = added
     if route.scope == READ:
         resource.add_route("OPTIONS", observed(route.path, None, preflight(*route.methods), parts))
     resource.add_route("*", observed(route.path, None, only(*route.methods), parts))

@@ -43,8 +43,8 @@ MOST_EXCLUDED = 200
 _CATEGORY_BYTES = 256
 CAMPAIGN_BYTES = 128
 """Longest `campaign` or `send_id`, UTF-8."""
-_LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+LANG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+CURRENCY = re.compile(r"[A-Z]{3}")
 _PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(%?)")
 _OF_PLACEMENT = {
     "n": "n",
@@ -91,6 +91,9 @@ class Asked:
     standing: dict[int, Rules] = field(default_factory=dict, compare=False, repr=False)
     """The rules that hold for every answer to this request, by the shelf's epoch they were made for (`lists.rules`)."""
 
+    plain: bool = field(default=False, compare=False, repr=False)
+    """Whether nothing but the items' rows and kinds decides, so that `plain` may answer."""
+
     @property
     def relative(self) -> bool:
         """Whether the rules depend on the seed."""
@@ -120,7 +123,7 @@ def asked(query: Query, config: Config, min_customers: int, seeds: tuple[str, ..
     """
     placement = _placement(query, config)
     ranking = _ranking(query, config, placement)
-    return Asked(
+    found = Asked(
         config=config,
         placement=placement,
         relation=query.relation(placement.relation),
@@ -136,14 +139,25 @@ def asked(query: Query, config: Config, min_customers: int, seeds: tuple[str, ..
         in_stock=query.yes("in_stock", placement.in_stock),
         group_variants=query.yes("group_variants", placement.group_variants),
         fill=query.yes("fill", placement.fill),
-        lang=_matching(query, "lang", _LANG, "a language tag as in BCP 47, such as sv or pt-BR"),
-        currency=_matching(query, "currency", _CURRENCY, "three capital letters as in ISO 4217"),
+        lang=_matching(query, "lang", LANG, "a language tag as in BCP 47, such as sv or pt-BR"),
+        currency=_matching(query, "currency", CURRENCY, "three capital letters as in ISO 4217"),
         uid=query.customer("uid"),
         aid=query.customer("aid"),
         campaign=query.text("campaign", CAMPAIGN_BYTES),
         send_id=query.text("send_id", CAMPAIGN_BYTES),
         given=query.names,
     )
+    found.plain = not (
+        found.personal
+        or found.lang
+        or found.currency
+        or found.relative
+        or placement.source not in ("similar", "recommendations")
+        or placement.must_include
+        or placement.boost
+        or config.experiments.at(placement.name)
+    )
+    return found
 
 
 def at(asked: Asked, placement: Placement, ranking: Ranking | None, relation: Relation | None, floor: int) -> Asked:
@@ -168,6 +182,7 @@ def at(asked: Asked, placement: Placement, ranking: Ranking | None, relation: Re
         "floor": floor if chosen.floor is None else chosen.floor,
         "relation": asked.relation if "relation" in given else pairs,
         "standing": {},
+        "plain": False,
     }
     if placement is asked.placement:
         other = Asked(*_values(asked))  # replace() takes three times as long

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from .kernel import Loops
 from .rules import Offer
-from .scored import Ordered
+from .scored import Ordered, customers_of, scores_of, slots_of
 
 WEIGHTS = (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5)
 """Weight of a seed by its place, the most recent first."""
 SEEDS = len(WEIGHTS)
 """Seeds that are looked up."""
-_FIRST = 32
+FIRST = 32
 """Entries that are sorted at first; rules seldom need more."""
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -36,9 +36,9 @@ class Sums:
             loops: compiled ones of `kernel`; None: numpy adds up.
         """
         self._loops = loops
-        self._sums, self._places = np.zeros(1024), np.zeros(1024, np.int32)
-        self._top = np.zeros(_FIRST)
-        self._counts, self._totals = _room(1024)
+        self._sums = np.zeros(1024)
+        self._top = np.zeros(FIRST)
+        self._table, self._counts, self._totals = _room(1024)
 
     def of(self, slots: Slots, scores: Floats) -> Floats:
         """For each entry the sum of the scores of all that have its slot, added up in their order."""
@@ -53,29 +53,33 @@ class Sums:
 
     def widen(self, slot: int) -> None:
         """Make room for slots up to this one."""
-        self._sums, self._places = np.zeros(2 * slot + 2), np.zeros(2 * slot + 2, np.int32)
+        self._sums = np.zeros(2 * slot + 2)
 
     def best(
-        self, parts: Sequence[Ordered], weights: Sequence[float], seeds: Sequence[int], ids: Sequence[str]
+        self,
+        parts: Sequence[Ordered],
+        weights: Sequence[float],
+        seeds: Sequence[int],
+        ids: Sequence[str],
+        most: int = FIRST,
     ) -> Iterable[tuple[int, float, int, int]]:
-        """The first _FIRST of `blended` and those whose score is that of the last; nothing without loops.
+        """The first of `blended` and those whose score is that of the last; nothing without loops.
 
         Args:
             parts: orders with candidates.
             weights: of each, SEEDS numbers.
             seeds: slot of each one's seed.
             ids: item ids by slot.
+            most: how many, at most FIRST.
         """
         if self._loops is None:
             return ()
         cells, ends = np.concatenate([part.cells for part in parts]), _ends(parts)
         if len(cells) > len(self._counts):
-            self._counts, self._totals = _room(2 * len(cells))
-        if max([part.top for part in parts]) >= len(self._sums):
-            self.widen(int(cells[:, 0].max()))
+            self._table, self._counts, self._totals = _room(2 * len(cells))
         counts, totals = self._counts, self._totals
-        all_ = self._loops.add_up(cells, ends, weights, self._sums, self._places, counts, totals)
-        n = self._loops.select(all_, _FIRST, self._top, counts, totals)
+        all_ = self._loops.add_up(cells, cells.view(np.float64), ends, weights, self._table, counts, totals)
+        n = self._loops.select(all_, most, self._top, counts, totals)
         found = zip(totals[: abs(n), 0].tolist(), counts[: abs(n)].tolist(), strict=True)
         offers = ((slot, total, met, seeds[part]) for total, (slot, met, part) in found)
         return offers if n >= 0 else sorted(offers, key=lambda one: (-one[1], -one[2], ids[one[0]]))
@@ -90,9 +94,9 @@ def _ends(parts: Sequence[Ordered]) -> tuple[int, ...]:
     return (*ends, *(end,) * (SEEDS - len(ends)))
 
 
-def _room(n: int) -> tuple[NDArray[np.int64], Floats]:
-    """For the results of `kernel`."""
-    return np.zeros((n, 3), np.int64), np.zeros((n, 2))
+def _room(n: int) -> tuple[NDArray[np.int32], NDArray[np.int64], Floats]:
+    """For the work of `kernel` and its results."""
+    return np.zeros(1 << (2 * n - 1).bit_length(), np.int32), np.zeros((n, 3), np.int64), np.zeros((n, 2))
 
 
 def single(order: Ordered, seed: int) -> Iterator[Offer]:
@@ -137,8 +141,8 @@ def _summed(
     parts: Sequence[Ordered], weights: Sequence[float], seeds: Sequence[int], ids: Sequence[str], sums: Sums
 ) -> Iterator[Offer]:
     cells = np.concatenate([part.cells for part in parts])
-    slots, customers = cells[:, 0].astype(np.intp), cells[:, 2].astype(np.int64)
-    each = np.concatenate([part.cells[:, 1] * weight for part, weight in zip(parts, weights, strict=True)])
+    slots, customers = slots_of(cells), customers_of(cells)
+    each = np.concatenate([scores_of(part.cells) * weight for part, weight in zip(parts, weights, strict=True)])
     total = sums.of(slots, each)
     ends = list(accumulate(map(len, parts)))
     for chosen in _chunks(total):
@@ -166,10 +170,10 @@ def _summed(
 
 
 def _chunks(total: Floats) -> Iterator[Slots]:
-    """Indices in two parts: every one that is at least as good as the _FIRST-best, then the others."""
-    if len(total) <= _FIRST:
+    """Indices in two parts: every one that is at least as good as the FIRST-best, then the others."""
+    if len(total) <= FIRST:
         yield np.arange(len(total))
         return
-    ahead = total >= np.partition(total, len(total) - _FIRST)[len(total) - _FIRST]
+    ahead = total >= np.partition(total, len(total) - FIRST)[len(total) - FIRST]
     yield ahead.nonzero()[0]
     yield (~ahead).nonzero()[0]

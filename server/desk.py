@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from . import answers
-from .answers import Answer
+from . import answers, plain
+from .answers import Answer, Content
 from .asked import Asked
 from .experiments import Trials
 from .lists import PAIRS, Memory
@@ -83,26 +83,33 @@ class Desk:
             seeds = (item,)
         elif seeds is None:
             seeds = asked.seeds
+        if asked.plain and (content := plain.content(self.memory, asked, item, seeds)) is not None:
+            return self._keep(target, answers.answer(content, self._cache(asked), epoch, self._clock() + AGE_S))
         look = await self._trials.read(self.memory, asked, seeds, client if asked.personal else "")
         listed = self._trials.compose(self.memory, look)
         asked, list_ = listed.asked, listed.made
-        max_age = asked.placement.max_age
-        if list_.stale:
-            cache = "no-store"
-            self.stale += 1
-        elif asked.personal or "read" not in self.memory.config.access.public:
-            cache = "private, no-cache"
-        else:
-            cache = f"public, max-age={max_age}" if max_age else "public, no-cache"
         # Without `fill` no lower rung was looked at.
         whole = list_.rung == PAIRS and (not asked.fill or all(pick.rung == PAIRS for pick in list_.picks))
         until = self._clock() + (AGE_S if whole else FALLBACK_S)
-        answer = answers.answer(listed, answers.body(shelf, listed, item), cache, epoch, until)
-        if not asked.personal and not list_.stale:
-            self._answers[target] = answer
-            self._answers.move_to_end(target)
-            if len(self._answers) > self._most:
-                self._answers.popitem(last=False)
+        content = Content(answers.body(shelf, listed, item), list_.rung, len(list_.picks), list_.rows)
+        cache = b"no-store" if list_.stale else self._cache(asked)
+        answer = answers.answer(content, cache, epoch, until, None if listed.trial is None else listed)
+        self.stale += list_.stale
+        return answer if asked.personal or list_.stale else self._keep(target, answer)
+
+    def _cache(self, asked: Asked) -> bytes:
+        """Who may keep an answer, and how long: Cache-Control."""
+        if asked.personal or "read" not in self.memory.config.access.public:
+            return b"private, no-cache"
+        max_age = asked.placement.max_age
+        return b"public, max-age=%d" % max_age if max_age else b"public, no-cache"
+
+    def _keep(self, target: str, answer: Answer) -> Answer:
+        """Remember an answer that is for everybody."""
+        self._answers[target] = answer
+        self._answers.move_to_end(target)
+        if len(self._answers) > self._most:
+            self._answers.popitem(last=False)
         return answer
 
     def keep(self, query: str, asked: Asked) -> None:
@@ -123,7 +130,7 @@ class Desk:
         request[RUNG] = answer.rung
         same = request.headers.get("If-None-Match")
         # Weak comparison (RFC 9110, 13.1.2): W/ says nothing here.
-        status = 304 if same is not None and (same == "*" or answer.etag[2:] in same) else 200
+        status = 304 if same is not None and (same == "*" or answer.etag in same) else 200
         name = request_id.encode()
         content = b"".join((answers.OPENING, name, answer.body))
         length = b"\r\nContent-Length: %d\r\n" % len(content)

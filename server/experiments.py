@@ -180,13 +180,14 @@ class Trials:
             logger.debug("experiments: %s", kind, exc_info=error)
 
 
-_NONE = b'"experiment":null,"variation":null,'
+NO_TRIAL = b'"experiment":null,"variation":null,'
+"""The fields of a list that no experiment is about."""
 
 
 def said_of(listed: Listed) -> bytes:
     """Experiment and variation as fields of the answer, each with a comma after it; null once a decision was taken."""
     if listed.trial is None or not listed.trial.assignment.counts:
-        return _NONE
+        return NO_TRIAL
     experiment, variation = listed.trial.assignment[:2]
     return b'"experiment":%b,"variation":%b,' % (orjson.dumps(experiment.key), orjson.dumps(variation.key))
 

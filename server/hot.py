@@ -132,6 +132,15 @@ class HotRows:
         """The row as it was last known, for when Redis does not answer."""
         return self._rows.get(key)
 
+    def known(self, wanted: Sequence[tuple[int, int]]) -> tuple[HotRow, ...] | None:
+        """The rows of these keys; None unless all are in memory. They are good while `fresh`."""
+        try:
+            rows = tuple([self._rows[key] for key in wanted])  # type: ignore[index] # a RowKey is such a tuple
+        except KeyError:
+            return None
+        self.hits += len(rows)
+        return rows
+
     def ask(self, key: RowKey, ranking: Ranking, floor: int) -> HotRow | Awaitable[HotRow]:
         """The row from memory, or an awaitable of the row from Redis, in the order of a ranking.
 
@@ -240,12 +249,14 @@ class HotRows:
         rows = []
         for key, data in found:
             with suppress(ValueError):
-                rows.append(self.keep(HotRow(key, data), began))
+                row = self.keep(HotRow(key, data), began)
+                rows.append(row)
+                if not row.current:  # written while it was read
+                    self.replaced.add(key)
         for name in names:
             wanted = [row for row in rows if row.packed is not None and all(head.name != name for head in row.heads)]
-            if wanted:
-                for row, order in zip(wanted, self._scored(wanted, *name), strict=True):
-                    row.heads = (*row.heads, Head(order, name))
+            for row, order in zip(wanted, self.order(wanted, *name), strict=True):
+                row.heads = (*row.heads, Head(order, name))
 
     def prepared(self, key: RowKey) -> bool:
         """Whether the row is in memory with a head, if it has any candidates."""
@@ -265,9 +276,9 @@ class HotRows:
             began: when its reading began (`now`); one that was written since is used once and not kept.
         """
         before = self._rows.get(row.key)
-        if before is not None and before.revision == row.revision:
+        if before is not None and before.revision == row.revision:  # its orders are good
             self._rows.move_to_end(row.key)
-            return before  # its orders are good
+            return before
         if max(self._written.get(row.key, -math.inf), self._all_written) >= began:
             row.current = False
             return row

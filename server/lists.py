@@ -149,7 +149,7 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     picker = Picker(shelf, rules(memory, asked, known), asked.n, taken=taken, own=own, groups=groups)
     if asked.placement.must_include:
         picker.pin(slots_of(shelf, asked.placement.must_include))
-    rung, head = NONE, None if picker.boosted else _head(asked, found)
+    rung, head = NONE, None if picker.boosted or len(found.rows) != 1 else head_of(found.rows[0], asked)
     if head is not None and picker.take(PAIRS, head, known[0]):
         rung = PAIRS
     if not picker.full and (rung == NONE or asked.fill or not (head and head.whole)):
@@ -164,9 +164,8 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     return Made(picker.picks, rung, found.stale, current, found.seeds)
 
 
-def _head(asked: Asked, found: Read) -> Head | None:
-    """What is ready of the row of the only seed, in the order that is asked for."""
-    row = found.rows[0] if len(found.rows) == 1 else None
+def head_of(row: HotRow | None, asked: Asked) -> Head | None:
+    """What is ready of a row in the order that is asked for."""
     if row is not None:
         for head in row.heads:
             if head.name[0] is asked.ranking and head.name[1] == asked.floor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -18,15 +19,18 @@ from .desk import Desk
 from .errors import ApiError, StoreError, bad_parameter
 from .experiments import Listed
 from .lists import POPULAR
-from .params import MOST_FIELDS, MOST_ITEMS, Query, item_in_path
+from .params import ITEM_BYTES, MOST_FIELDS, MOST_ITEMS, MOST_SEEDS, Query, item_in_path
 from .parts import PARTS, REQUEST_ID, Parts, json_answer
 from .rules import Picker, Rules
 from .search import shown
+from .shortcut import RECOMMENDATIONS, SIMILAR
 
 T = TypeVar("T")
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
-SIMILAR, RECOMMENDATIONS = "/v1/similar/{item}", "/v1/recommendations"
 _SEEDED = tuple(f"{name}=" for name in SEEDS)
+_LISTED = f"{SEEDS[0]}="
+_PLAIN = re.compile(r"[\w.:,-]+", re.ASCII).fullmatch
+"""Ids that stand for themselves in a query string, with commas between them."""
 NOTHING = keys.ANY_NUMBER
 """The number of no item."""
 
@@ -85,6 +89,10 @@ async def recommendations(request: web.Request) -> web.StreamResponse:
 
 def _seeded(desk: Desk, parts: Parts, raw: str) -> tuple[Asked, tuple[str, ...]]:
     """The parameters of `recommendations` and its seeds: every request has others, while the rest seldom changes."""
+    if raw.startswith(_LISTED) and _PLAIN(raw, len(_LISTED)):
+        names = raw[len(_LISTED) :].split(",")
+        if len(names) <= MOST_SEEDS and "" not in names and len(max(names, key=len)) <= ITEM_BYTES:
+            return _asked_before(desk, parts, ""), tuple(dict.fromkeys(names))
     fields = raw.split("&")
     rest = "&".join([field for field in fields if not field.startswith(_SEEDED)])
     try:

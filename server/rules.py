@@ -36,7 +36,7 @@ class Pick(NamedTuple):
     because: int | None
     rung: str
     label: str | None
-    said: str | None = None
+    said: bytes | None = None
     """Score and customers as the beginning of a JSON object; then these are None."""
 
 
@@ -164,7 +164,7 @@ class Picker:
             picks.append(_tuple(Pick, (slot, score, customers, because, rung, label, None)))
         return len(picks) > before
 
-    def take(self, rung: str, said: Iterable[tuple[int, str]], because: int | None) -> bool:
+    def take(self, rung: str, said: Iterable[tuple[int, bytes]], because: int | None) -> bool:
         """The same with slots and what is said of them, of a list without boosts."""
         picks, before = self.picks, len(self.picks)
         for slot, words in self._allowed(said):

@@ -17,22 +17,24 @@ from .shelf import Shelf
 
 AT_ONCE = 16
 """Candidates that are turned into Python numbers at first; rules seldom need more."""
+CUSTOMER_BITS = 32
+"""Numbers of people are what the counts of a row can hold."""
+CUSTOMERS = (1 << CUSTOMER_BITS) - 1
 
 
 class Ordered:
     """One row's candidates under one ranking, best first, without pairs below the floor and unknown items.
 
-    cells: a line of slot, score and customers for each, shape (m, 3), since lines of several rows are joined at every
-    request; numbers of items and people fit into a float. Those that tie in score are in any order here, and by
-    customers, then item id in `best` and `rest`. top: the largest slot, -1 without any. nameless: whether candidates
-    were left out for want of a name.
+    cells: a line of two for each, shape (m, 2): slot and customers in the upper and lower half of an integer, and the
+    bits of the score as a float; so lines of several rows are joined at once, and those of all a shop's items fit into
+    memory. Those that tie in score are in any order here, and by customers, then item id in `best` and `rest`.
+    nameless: whether candidates were left out for want of a name.
     """
 
-    __slots__ = ("_ids", "cells", "nameless", "top")
+    __slots__ = ("_ids", "cells", "nameless")
 
-    def __init__(self, cells: NDArray[np.float64], ids: Sequence[str], nameless: bool = False) -> None:
+    def __init__(self, cells: NDArray[np.int64], ids: Sequence[str], nameless: bool = False) -> None:
         self.cells, self.nameless, self._ids = cells, nameless, ids
-        self.top = int(np.maximum.reduce(cells[:, 0])) if len(cells) else -1
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -46,15 +48,15 @@ class Ordered:
         return self._offers(self._cut(), len(self.cells), seed)
 
     def _cut(self) -> int:
-        cut, scores = AT_ONCE, self.cells[:, 1]
+        cut, scores = AT_ONCE, scores_of(self.cells)
         while 0 < cut < len(scores) and scores[cut] == scores[cut - 1]:
             cut += 1
         return min(cut, len(scores))
 
     def _offers(self, start: int, stop: int, seed: int) -> list[Offer]:
-        found: list[Offer] = [
-            (int(slot), score, int(met), seed) for slot, score, met in self.cells[start:stop].tolist()
-        ]
+        part = self.cells[start:stop]
+        columns = (slots_of(part).tolist(), scores_of(part).tolist(), customers_of(part).tolist())
+        found: list[Offer] = [(slot, score, met, seed) for slot, score, met in zip(*columns, strict=True)]
         before, run = math.nan, 0
         for at, (_, score, _, _) in enumerate(found):
             if score != before:
@@ -71,7 +73,30 @@ class Ordered:
         found[start:stop] = sorted(found[start:stop], key=lambda one: (-(one[2] or 0), ids[one[0]]))
 
 
-EMPTY = Ordered(np.empty((0, 3)), ())
+def cells_of(slots: NDArray[np.intp], scores: NDArray[np.float64], customers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lines as Ordered has them."""
+    cells = np.empty((len(slots), 2), np.int64)
+    cells[:, 0] = slots << CUSTOMER_BITS | customers
+    cells[:, 1] = scores.view(np.int64)
+    return cells
+
+
+def slots_of(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The items of lines."""
+    return cells[:, 0] >> CUSTOMER_BITS
+
+
+def customers_of(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The customers of lines."""
+    return cells[:, 0] & CUSTOMERS
+
+
+def scores_of(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The scores of lines."""
+    return cells.view(np.float64)[:, 1]
+
+
+EMPTY = Ordered(np.empty((0, 2), np.int64), ())
 
 
 class _Columns(NamedTuple):
@@ -124,6 +149,4 @@ def _one(
         nameless = bool((slots < 0).any())
         slots, score, k = slots[kept], score[kept], k[kept]
     order = np.argsort(-score)
-    cells = np.empty((len(order), 3))
-    cells[:, 0], cells[:, 1], cells[:, 2] = slots[order], score[order], k[order]
-    return Ordered(cells, ids, nameless)
+    return Ordered(cells_of(slots[order], score[order], k[order].astype(np.int64)), ids, nameless)

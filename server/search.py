@@ -75,5 +75,5 @@ def _has(shelf: Shelf, slot: int, words: list[str]) -> bool:
 
 def shown(shelf: Shelf, slot: int) -> dict[str, Any]:
     """What the catalogue says of an item, as lists have it."""
-    fields: dict[str, Any] = orjson.loads(f"{{{shelf.fragment(slot)}}}")
+    fields: dict[str, Any] = orjson.loads(b"{%b}" % shelf.fragment(slot))
     return fields

@@ -65,9 +65,9 @@ class Shelf:
         self.entries_listed = 0
         """Items that a catalogue feed has: 0 where the shop has no catalogue."""
         self._of_number: NDArray[np.intp] = np.full(1024, -1, np.intp)
-        self.fragments: list[str] = []
+        self.fragments: list[bytes] = []
         """Each item's part of a JSON object in the default language and currency, as `fragment` gives it."""
-        self._translated: dict[tuple[str, str], dict[int, str]] = {}
+        self._translated: dict[tuple[str, str], dict[int, bytes]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -164,7 +164,7 @@ class Shelf:
         price = entry.price if other is None else other
         return math.nan if price is None else price
 
-    def fragment(self, slot: int, lang: str = "", currency: str = "") -> str:
+    def fragment(self, slot: int, lang: str = "", currency: str = "") -> bytes:
         """The item's part of a JSON object, from its id on and without braces."""
         if not lang and not currency:
             return self.fragments[slot]
@@ -179,7 +179,7 @@ class Shelf:
         return found
 
 
-def _fragment(item: str, entry: Entry | None, lang: str, currency: str) -> str:
+def _fragment(item: str, entry: Entry | None, lang: str, currency: str) -> bytes:
     fields: dict[str, object] = {"id": item}
     if entry is not None:
         for name in _FIELDS:
@@ -190,7 +190,7 @@ def _fragment(item: str, entry: Entry | None, lang: str, currency: str) -> str:
             fields.update((name, said) for name, said in text._asdict().items() if said is not None)
         if currency in entry.prices:
             fields["price"], fields["currency"] = entry.prices[currency], currency
-    return orjson.dumps(fields)[1:-1].decode()
+    return orjson.dumps(fields)[1:-1]
 
 
 def slots_of(shelf: Shelf, items: Sequence[str]) -> list[int]:

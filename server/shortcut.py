@@ -1,43 +1,55 @@
-"""A short way to the one route that has almost all requests: past aiohttp's router, to the same handler.
+"""A short way to the routes that have almost all requests: past aiohttp's router, to the same handlers.
 
 An answer from memory takes little more time than finding its route would. Whatever is not plainly
-`GET /v1/similar/ID` goes the usual way, so routes mean the same on both.
+`GET /v1/similar/ID` or `GET /v1/recommendations?…` goes the usual way, so routes mean the same on both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
-PREFIX = "/v1/similar/"
+SIMILAR, RECOMMENDATIONS = "/v1/similar/{item}", "/v1/recommendations"
+PATHS = SIMILAR, RECOMMENDATIONS
+_ITEM, _QUERY = SIMILAR.removesuffix("{item}"), RECOMMENDATIONS + "?"
 
 
-def shorten(app: web.Application, route: AbstractRoute) -> None:
-    """Make `app` take the short way to a route.
+def shorten(app: web.Application, routes: Mapping[str, AbstractRoute]) -> None:
+    """Make `app` take the short way to these routes.
 
     Args:
         app: not started yet.
-        route: of `/v1/similar/{item}` and GET.
+        routes: of PATHS, and GET.
     """
     usual = app._handle
-    handler: Handler = route.handler
-    match = UrlMappingMatchInfo({}, route)
-    match.add_app(app)
-    match.freeze()
+    similar, recommendations = (routes[path].handler for path in PATHS)
+    to_similar, to_recommendations = (_match(app, routes[path]) for path in PATHS)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         message = request._message
         target = message.path
-        if target.startswith(PREFIX) and message.method == "GET" and _is_plain(target):
-            request._match_info = match
-            return await handler(request)
+        if message.method == "GET":
+            if target.startswith(_ITEM) and _is_plain(target):
+                request._match_info = to_similar
+                return await similar(request)
+            if target.startswith(_QUERY) and "#" not in target:
+                request._match_info = to_recommendations
+                return await recommendations(request)
         return await usual(request)
 
     app._handle = handle  # type: ignore[method-assign] # the server asks the application for it when it starts
 
 
+def _match(app: web.Application, route: AbstractRoute) -> UrlMappingMatchInfo:
+    match = UrlMappingMatchInfo({}, route)
+    match.add_app(app)
+    match.freeze()
+    return match
+
+
 def _is_plain(target: str) -> bool:
-    """Whether what follows PREFIX is one path segment, and perhaps a query string."""
-    item = target[len(PREFIX) :].partition("?")[0]
+    """Whether what follows is one path segment, and perhaps a query string."""
+    item = target[len(_ITEM) :].partition("?")[0]
     return item != "" and "/" not in item and "#" not in target and item not in (".", "..")

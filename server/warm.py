@@ -15,7 +15,7 @@ from varde.history import Signal
 from varde.placements import Placement
 from varde.store.serving import RowKey
 
-from .heads import Name
+from .heads import MOST_HEADS, Name
 from .hot import CHECK_S, RowStore
 from .lists import Memory
 
@@ -23,8 +23,6 @@ TOGETHER = 16
 """Rows of one step, which holds up answers."""
 SHARE = 0.2
 """Part of the processor's time that this may take."""
-MOST_HEADS = 4
-"""Orders that a row's best candidates are ready in; in another one they are scored when they are asked for."""
 SOURCES = ("similar", "recommendations")
 """Of placements that begin with rows."""
 

@@ -12,7 +12,7 @@ from varde.ranking import RANKINGS, formula, scores
 from varde.rows import Row
 from varde.server import kernel
 from varde.server.blend import SEEDS, WEIGHTS, Sums, blended
-from varde.server.scored import ordered
+from varde.server.scored import CUSTOMER_BITS, ordered
 from varde.server.shelf import Shelf
 
 NAMES = {number: f"item-{97 - number:02d}" for number in range(1, 30)}  # another order than the numbers'
@@ -128,12 +128,12 @@ def test_loops_and_numpy_blend_alike(wide, engine, parts, ranking):
         assert found[0] == found[1]
 
 
-def test_items_that_came_since_have_room(wide):
-    sums = Sums(kernel.Loops())
+@pytest.mark.parametrize("loops", [None, kernel.Loops()])
+def test_items_that_came_since_have_room(wide, loops):
+    sums = Sums(loops)
     orders = orders_of([row_of({1: (5, 5)}), row_of({2: (4, 4)})], "count", wide)
     for order in orders:
-        order.cells[:, 0] += 50_000
-        order.top += 50_000
+        order.cells[:, 0] += 50_000 << CUSTOMER_BITS
     found = blended(orders, SEED_SLOTS[:2], ["x"] * 60_000, sums)
     assert [score for _, score, _, _ in found] == [5.0, 2.0]
 

@@ -108,7 +108,7 @@ def test_a_price_is_in_the_currency_where_there_is_one(currency, price):
 
 
 def fields(shelf, item, *how):
-    return orjson.loads("{" + shelf.fragment(shelf.slots[item], *how) + "}")
+    return orjson.loads(b"{%b}" % shelf.fragment(shelf.slots[item], *how))
 
 
 def test_fragments_say_what_the_entry_says_in_the_language_and_currency():

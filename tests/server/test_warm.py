@@ -70,7 +70,26 @@ async def test_a_row_that_was_written_is_read_again():
     assert not memory.hot.prepared(key)
     await to_the_end(warmer)
     assert store.reads == [[key]]
-    assert next(said for _, said in memory.hot.ask(key, CONFIG.rankings["llr"], 3).heads[0]).endswith('"customers":50,')
+    assert next(said for _, said in memory.hot.ask(key, CONFIG.rankings["llr"], 3).heads[0]).endswith(
+        b'"customers":50,'
+    )
+
+
+async def test_a_row_that_is_written_while_it_is_read_is_read_again():
+    """Nothing says which of both was read; without a second reading nobody would ever have its head."""
+    warmer, memory, store, watch = warm_world()
+    read_once = store.rows_of
+
+    async def meanwhile(wanted):
+        found = await read_once(wanted)
+        if len(store.reads) == 1:
+            await checked(memory, watch)  # the first notes: any row may have been written
+        return found
+
+    store.rows_of = meanwhile
+    watch.now += 0.01
+    await to_the_end(warmer)
+    assert [at for at in range(ITEMS) if not memory.hot.prepared(RowKey(0, FIRST + at))] == []
 
 
 async def test_no_more_rows_than_the_memory_holds():
