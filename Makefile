@@ -5,12 +5,12 @@ export PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := src streaming batch server sql demo tests
+SOURCES := src streaming batch server sql demo tests deploy
 ARGS ?=
 # Processes for the tests, and how they share them; `make test ARGS="-n 0"` is one after the other.
 BESIDE := -n $${WORKERS:-2} --dist worksteal
 
-.PHONY: help setup demo demo-once test quick prove e2e fuzz-http lint format type bench lock clean
+.PHONY: help setup demo demo-once test quick prove e2e fuzz-http fuzz-collector lint format type bench lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ e2e: $(STAMP) ## The tests that start the whole system as real processes, with 1
 
 fuzz-http: $(STAMP) ## 100,000 requests out of the OpenAPI document to a real server (about an hour)
 	SCHEMA_REQUESTS=$${SCHEMA_REQUESTS:-100000} $(BIN)/pytest tests/server/test_schemathesis.py -s $(ARGS)
+
+fuzz-collector: $(STAMP) ## 100,000 mutated requests to a real collector, and what arrived (three minutes)
+	COLLECTOR_REQUESTS=$${COLLECTOR_REQUESTS:-100000} $(BIN)/pytest tests/server/test_fuzz_collector.py -s $(ARGS)
 
 lint: $(STAMP) ## Style and common mistakes
 	$(BIN)/ruff check $(SOURCES)

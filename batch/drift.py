@@ -163,6 +163,12 @@ class Summary(NamedTuple):
         """Supports and totals that differ."""
         return sum(drift.different for drift in self.supports.values())
 
+    @property
+    def relative(self) -> dict[str, float]:
+        """Drift.relative by relation, and by `support UNIVERSE`."""
+        both = {**self.pairs, **{f"support {name}": drift for name, drift in self.supports.items()}}
+        return {name: drift.relative for name, drift in both.items()}
+
 
 def against_store(
     store: LiveCounts,

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -92,6 +93,7 @@ def command(argv: Sequence[str]) -> int:
             closing(NightStore.from_settings(settings)) as store,
         ):
             outcome = reconcile(warehouse, store, settings, _request(given), progress)
+            store.note_night(time.time_ns() // 1_000_000, len(outcome.refusals), outcome.drift.relative)
     except RedisError as error:
         sys.stderr.write(f"varde reconcile: Redis: {error}\n")
         return FAILED

@@ -7,7 +7,8 @@ import binascii
 import hashlib
 import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
@@ -15,11 +16,14 @@ from varde.clients import Access, Client, Clients
 
 from .errors import ApiError
 
-READ, EXPLAIN, CATALOGUE, ERASE = "read", "explain", "catalogue", "erase"
+READ, EXPLAIN, CATALOGUE, ERASE, EMAIL = "read", "explain", "catalogue", "erase", "email"
 ADMIN = "admin"
 """The client that VARDE_ADMIN_KEY is the key of."""
 PREFLIGHT_S = 86_400
 """How long a browser may remember a preflight's answer; browsers have lower bounds of their own."""
+KEY_IN_QUERY = ("/v1/email/", "/v1/feeds/")
+"""Where the query string may show a key: many email tools send no header that one can choose."""
+_KEY = "key="
 
 Refused = Callable[[str, str, str], None]
 """Told (scope, code, client or "") of every refusal."""
@@ -89,12 +93,12 @@ class Guard:
             ApiError: 401 for no key where one is needed and for a wrong one anywhere; 403 for one without the scope;
                 429 for one too often.
         """
-        headers = request.headers
-        if "Authorization" not in headers and "X-Api-Key" not in headers:
+        keys = _shown_by(request)
+        if keys is None:
             if scope in self._public:
                 return
             raise self._refusal(scope, self._unknown(scope))
-        client, shown = self._client(headers)
+        client, shown = self._client(keys)
         if client is None:
             raise self._refusal(scope, self._unknown(scope))
         if scope not in client.scopes and scope not in self._public:
@@ -104,10 +108,10 @@ class Guard:
 
     def client(self, request: web.BaseRequest) -> str:
         """The name of the client whose key the request shows, or empty."""
-        headers = request.headers
-        if "Authorization" not in headers and "X-Api-Key" not in headers:
+        keys = _shown_by(request)
+        if keys is None:
             return ""
-        client, _ = self._client(headers)
+        client, _ = self._client(keys)
         return client.name if client else ""
 
     def cors(self, request: web.BaseRequest) -> bytes:
@@ -133,9 +137,9 @@ class Guard:
         headers = _CHALLENGE if scope == EXPLAIN else {}
         return ApiError(401, "unauthorized", "needs a key, as Authorization: Bearer or X-Api-Key", headers=headers)
 
-    def _client(self, headers: Mapping[str, str]) -> tuple[Client | None, bytes]:
+    def _client(self, keys: Sequence[bytes]) -> tuple[Client | None, bytes]:
         """Whose key is shown, and a digest of it that nobody outside this process can compute."""
-        for key in _shown(headers):
+        for key in keys:
             # Looked up by a keyed digest, so that the time it takes says nothing about any key; only the
             # keys of clients get in, each after a comparison in constant time.
             shown = hashlib.blake2b(key, key=self._secret, digest_size=16).digest()
@@ -172,6 +176,19 @@ def _allowed(origin: str) -> bytes:
 def lines(lines: bytes) -> dict[str, str]:
     """Header lines as names and values."""
     return dict(line.split(": ", 1) for line in lines.decode().split("\r\n") if line)
+
+
+def _shown_by(request: web.BaseRequest) -> list[bytes] | None:
+    """The keys that a request shows, of which none may be one; None where it shows nothing."""
+    headers = request.headers
+    if "Authorization" in headers or "X-Api-Key" in headers:
+        return _shown(headers)
+    target = request._message.path
+    if target.startswith(KEY_IN_QUERY):
+        for field in target.partition("?")[2].split("&"):
+            if field.startswith(_KEY):
+                return [unquote_to_bytes(field.removeprefix(_KEY))]
+    return None
 
 
 def _shown(headers: Mapping[str, str]) -> list[bytes]:

@@ -14,9 +14,28 @@ from varde.config import Config
 from varde.settings import Settings
 from varde.watched import Watched
 
-from . import configured, display, docs_page, items, openapi, ops, page, placements, routes, search, snapshots, state
-from .access import CATALOGUE, ERASE, EXPLAIN, READ
+from . import (
+    collector_routes,
+    configured,
+    display,
+    docs_page,
+    email,
+    email_token,
+    feeds,
+    items,
+    openapi,
+    ops,
+    page,
+    placements,
+    routes,
+    search,
+    slots,
+    snapshots,
+    state,
+)
+from .access import CATALOGUE, EMAIL, ERASE, EXPLAIN, READ
 from .access_log import AccessLog
+from .collector_intake import open_intake
 from .desk import Desk
 from .erase import erase
 from .ids import RequestIds
@@ -26,6 +45,7 @@ from .parts import PARTS, Clock, Connect, NewId, Parts
 from .running import running
 from .shortcut import PATHS, RECOMMENDATIONS, SIMILAR, shorten
 from .tracing import Spans
+from .widget import WIDGET
 
 
 class Route(NamedTuple):
@@ -36,6 +56,10 @@ class Route(NamedTuple):
     scope: str | None
     """What a key must be for; None: no key is asked for."""
     methods: tuple[str, ...] = ("GET", "HEAD")
+    preflight: Handler | None = None
+    """The answer to OPTIONS; None: as for all routes that pages may read."""
+    body_bytes: int | None = BODY_BYTES
+    """Largest body; None: the handler sees to it."""
 
 
 ROUTES = (
@@ -48,11 +72,18 @@ ROUTES = (
     Route("/v1/items", search.items, EXPLAIN),
     Route("/v1/items/{item}", items.patch, CATALOGUE, ("PATCH",)),
     Route("/v1/erase", erase, ERASE, ("POST",)),
+    *(Route(one.path, one.handler, None, one.methods, one.preflight, None) for one in collector_routes.PATHS),
+    Route(email.ROUTE, email.recs, EMAIL),
+    Route(email_token.ROUTE, email_token.token, EMAIL),
+    Route(slots.PICTURE, slots.picture, None),
+    Route(slots.CLICK, slots.click, None),
+    Route(feeds.ROUTE, feeds.feed, READ),
     Route("/healthz", ops.healthz, None),
     Route("/readyz", ops.readyz, None),
     Route("/metrics", ops.metrics, EXPLAIN),
     Route("/openapi.json", openapi.openapi, None),
     Route("/docs", docs_page.docs, None),
+    *(Route(path, handler, None) for path, handler in WIDGET),
 )
 
 
@@ -86,7 +117,7 @@ def create_app(
     """
     app = web.Application(client_max_size=BODY_BYTES)
     config = config or (file.config if file else configured.without_file(settings))
-    log = AccessLog(all=settings.access_log == "all", deadline_s=settings.deadline_ms / 1000)
+    log = AccessLog(everything=settings.access_log == "all", deadline_s=settings.deadline_ms / 1000)
     parts = app[PARTS] = Parts(settings, config, clock, new_id or RequestIds(), log, metrics or Metrics())
     parts.file, parts.spans = file, spans
 
@@ -98,7 +129,9 @@ def create_app(
             yield
 
     # Taken down from the last on: exposures need the publisher, and their numbers are left before a process ends.
-    app.cleanup_ctx.extend([stores, _beside, _publisher, _display])
+    app.cleanup_ctx.extend(
+        [stores, _beside, _publisher, _display, open_intake, email.open_post, feeds.open_feeds, slots.open_slots]
+    )
     assets = [Route(path, page.handler(path), None) for path in page.FILES]
     app[openapi.DESCRIBED] = openapi.Described((route.path, route.methods, route.scope) for route in (*ROUTES, *assets))
     short: dict[str, web.AbstractRoute] = {}
@@ -146,11 +179,12 @@ async def _display(app: web.Application) -> AsyncIterator[None]:
 def _add(app: web.Application, route: Route, parts: Parts, short: dict[str, web.AbstractRoute]) -> None:
     # `[^/]+` and not the router's own `[^{}/]+`: an item id may hold braces.
     resource = app.router.add_resource(route.path.replace("}", ":[^/]+}"))
-    handler = observed(route.path, route.scope, route.handler, parts)
+    handler = observed(route.path, route.scope, route.handler, parts, route.body_bytes)
     for method in route.methods:
         added = resource.add_route(method, handler)
         if method == "GET" and route.path in PATHS:
             short[route.path] = added
-    if route.scope == READ:
-        resource.add_route("OPTIONS", observed(route.path, None, preflight(*route.methods), parts))
+    if route.preflight or route.scope == READ:
+        asked = route.preflight or preflight(*route.methods)
+        resource.add_route("OPTIONS", observed(route.path, None, asked, parts))
     resource.add_route("*", observed(route.path, None, only(*route.methods), parts))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from varde.history import Signal
 from varde.pairs import Relation
 
+from . import described_collector, described_email, described_slots
 from .asked import CAMPAIGN_BYTES, COMMON, MOST_EXCLUDED
 from .asked import SEEDS as SEED_NAMES
+from .description import Error as Error
+from .description import Operation as Operation
+from .description import Parameter as Parameter
 from .params import CUSTOMER_BYTES, ITEM_BYTES, MOST_ITEMS, MOST_SEEDS, YES
-
-
-class Error(NamedTuple):
-    """An error code's HTTP status, and when it comes."""
-
-    status: int
-    when: str
-
+from .widget import SCRIPT
 
 ERRORS = {
     "bad_parameter": Error(
@@ -37,8 +34,11 @@ ERRORS = {
     ),
     "loading": Error(503, "the server has not read everything from Redis yet"),
     "draining": Error(503, "the server is about to stop"),
-    "no_topic": Error(503, "the server has no topic to send erasures to"),
-    "not_published": Error(503, "Pub/Sub did not take an erasure, or did not say so in time"),
+    "no_topic": Error(503, "the server has no `VARDE_TOPIC` to send messages to"),
+    "not_published": Error(503, "Pub/Sub did not take a message, or did not say so in time; send it again"),
+    **described_collector.ERRORS,
+    **described_email.ERRORS,
+    **described_slots.ERRORS,
 }
 ANYWHERE = ("too_large", "internal")
 """Errors of every route."""
@@ -54,17 +54,6 @@ _FLAG = {"type": "string", "enum": list(YES)}
 
 def _many(item: dict[str, Any], most: int) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": 1, "maxItems": most}
-
-
-class Parameter(NamedTuple):
-    """A parameter of a path or a query string. joined: an array's items are separated by commas."""
-
-    schema: dict[str, Any]
-    text: str
-    example: Any
-    joined: bool = False
-    place: str = "query"
-    required: bool = False
 
 
 PARAMETERS = {
@@ -126,6 +115,12 @@ PARAMETERS = {
         "One sending of it; in the same way.",
         "2026-05-04",
     ),
+    "hash": Parameter(
+        {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "The version; `GET /widget` says it.",
+        SCRIPT.hash,
+        place="path",
+    ),
     "signal": Parameter(
         {"type": "string", "enum": [signal.name.lower() for signal in Signal]}, "What was done; default `view`.", "view"
     ),
@@ -135,41 +130,26 @@ PARAMETERS = {
         "tent",
         required=True,
     ),
+    **described_collector.PARAMETERS,
+    **described_email.PARAMETERS,
+    **described_slots.PARAMETERS,
 }
 """By name; the item of a path as `item_path`, since a query has an `item` of its own."""
 
 
-class Operation(NamedTuple):
-    """A route as the document describes it.
-
-    answer: the name of a schema of `schemas`, or None when it is no JSON. parameters: names of PARAMETERS. codes:
-    errors beside those of every route and of keys. body: the request's schema. cached: 304 is possible.
-    also: further statuses with the same answer.
-    """
-
-    name: str
-    tag: str
-    summary: str
-    text: str
-    answer: str | None = None
-    parameters: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()
-    status: int = 200
-    media: str = "application/json"
-    body: str | None = None
-    cached: bool = False
-    also: tuple[int, ...] = ()
-
-
 LISTS, REASONS, CATALOGUE, CUSTOMERS = "Lists", "Reasons and figures", "Catalogue", "Customers"
+WIDGET = "Widget"
 SERVICE, PAGES = "Running it", "For people"
 TAGS = {
     LISTS: "What shops and mails show: empty only while there is nothing to show, and no error for an unknown item.",
+    WIDGET: "A custom element that shows lists on a shop's pages.",
     REASONS: "Exact counts, for people of the shop.",
     CATALOGUE: "Single changes between two loads of the feed.",
     CUSTOMERS: "What a customer may ask of the shop.",
     SERVICE: "For balancers and dashboards.",
     PAGES: "HTML, and what it loads.",
+    **described_collector.TAGS,
+    **described_email.TAGS,
 }
 
 _BAD = ("bad_parameter",)
@@ -189,6 +169,15 @@ OPERATIONS = {
         "placements", LISTS, "All lists of a page",
         "Several lists in one request; no item, and no two variants of one, stand in two of them.",
         "Placements", (), _BAD, body="PlacementsRequest",
+    ),
+    "/widget": Operation("widget", WIDGET, "The tag to paste", "The script's version.", "Widget"),
+    "/widget/varde-recs.js": Operation(
+        "widgetScript", WIDGET, "The script", "This server's version, asked for anew every five minutes.",
+        media="text/javascript",
+    ),
+    "/widget/{hash}/varde-recs.js": Operation(
+        "widgetVersion", WIDGET, "The script in one version", "It never changes, so it is kept for a year.",
+        parameters=("hash",), codes=("not_found",), media="text/javascript",
     ),
     "/v1/popular": Operation(
         "popular", LISTS, "Popular items", "The items with most recent interactions.",
@@ -217,6 +206,9 @@ OPERATIONS = {
         "Publishes Segment's own `delete` message, which the stream carries out.", "Erasure", (),
         ("bad_parameter", "no_admin_key", "no_topic", "not_published"), 202, body="EraseRequest",
     ),
+    **described_collector.OPERATIONS,
+    **described_email.OPERATIONS,
+    **described_slots.OPERATIONS,
     "/healthz": Operation("healthz", SERVICE, "Is the process alive?", "Redis is not asked.", "Health"),
     "/readyz": Operation(
         "readyz", SERVICE, "May it be sent requests?",

@@ -46,7 +46,8 @@ def list_id(exposure: str, placement: str, line: Line) -> str:
     Raises:
         TypeError: a text that is not Unicode.
     """
-    said = [exposure, placement, line.seeds, line.campaign, line.send_id, line.items]
+    seeds = () if line.send_id else line.seeds
+    said = [exposure, placement, seeds, line.campaign, line.send_id, line.items]
     return hashlib.blake2b(orjson.dumps(said), digest_size=16).hexdigest()
 
 

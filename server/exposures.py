@@ -154,7 +154,7 @@ class Exposures:
     def _record(self, entry: Entry) -> None:
         assignment, request = entry.trial.assignment, entry.trial.request
         line = line_of(entry, self._name)
-        exposure = exposure_id(assignment, request.now)
+        exposure = exposure_id(assignment, request.now, line.send_id)
         this_list = exposure_line.list_id(exposure, request.placement, line)
         if not self._lists.new(this_list):
             self._counted(REPEATED, "", 1)

@@ -74,4 +74,6 @@ async def _followed(catalogue: AsyncCatalogue, position: str, clock: Clock) -> t
 def _bad(refused: Refused) -> ApiError:
     """400 that names the field, which is how the detail of a refusal begins."""
     field = refused.detail.split(":", 1)[0].split(" ", 1)[0]
+    if field == "id":  # the path says it
+        return bad_parameter("item", refused.detail)
     return bad_parameter(field if field in _FIELDS else "body", refused.detail or refused.reason)

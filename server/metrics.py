@@ -10,7 +10,9 @@ from prometheus_client import Counter, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from . import collector_metrics, slot_metrics
 from .snapshots import Sample, Snapshots
+from .store_metrics import StoreVitals
 from .stream_counters import StreamCounters
 from .tally import Tally
 
@@ -25,6 +27,9 @@ COUNTERS = {
     "varde_experiment_failures": "Lists that were made without their experiment, or exposures that were not made.",
     "varde_sticky_writes": "Customers whose variations were to be noted in Redis.",
     "varde_cache_reads": "Looks into the memory of finished answers and of rows.",
+    "varde_email_answers": "Look-ups of email tools, by what they got.",
+    **collector_metrics.COUNTERS,
+    **slot_metrics.COUNTERS,
 }
 GAUGES = {
     "varde_circuit_open": "1 while Redis is not asked, because it has failed several times in a row.",
@@ -34,6 +39,7 @@ GAUGES = {
     "varde_items": "Items in memory, by what is known of them.",
     "varde_cache_entries": "Entries in the memory of finished answers and of rows.",
     "varde_memory_age_seconds": "Time since a part of the memory was last compared with Redis.",
+    **collector_metrics.GAUGES,
 }
 
 
@@ -49,6 +55,7 @@ class Metrics:
         """
         self.process = process
         self.stream = StreamCounters()
+        self.vitals = StoreVitals()
         self.tally = Tally()
         self.failures = _counter("varde_store_failures", "reason")
         self.erasures = _counter("varde_erasure_requests", "result")
@@ -60,6 +67,9 @@ class Metrics:
         self._retries = _counter("varde_exposure_retries")
         self._experiments = _counter("varde_experiment_failures", "kind")
         self._sticky = _counter("varde_sticky_writes", "result")
+        self._mails = _counter("varde_email_answers", "result")
+        self.collected = collector_metrics.Collected()
+        self.slotted = slot_metrics.Slotted()
         self.store_up: bool | None = None
         self.counts: Callable[[], list[Sample]] = list
         """Samples of counters that are kept elsewhere."""
@@ -99,6 +109,10 @@ class Metrics:
         """What became of noting the variations of so many customers."""
         self._sticky.labels(result).inc(n)
 
+    def mailed(self, result: str) -> None:
+        """An email tool was answered: personal, fallback or too_few."""
+        self._mails.labels(result).inc()
+
     def leave(self) -> None:
         """Leave this process's numbers where the others find them."""
         self._snapshots.leave(self._snapshot())
@@ -111,6 +125,7 @@ class Metrics:
         """The families."""
         tally, counts, gauges = self._snapshots.summed(self._snapshot())
         yield from self.stream.collect()
+        yield from self.vitals.collect()
         if self.store_up is not None:
             yield GaugeMetricFamily("varde_store_up", "1 if Redis answered this very scrape.", float(self.store_up))
         yield from tally.collect()
@@ -125,7 +140,8 @@ class Metrics:
 
     def _snapshot(self) -> dict[str, Any]:
         counted = [self.failures, self.erasures, self._refused, self._limited, self.stale]
-        counted += [self._exposures, self._retries, self._experiments, self._sticky]
+        counted += [self._exposures, self._retries, self._experiments, self._sticky, self._mails]
+        counted += [*self.collected.counters, *self.slotted.counters]
         counts = [
             Sample(metric.name, sample.labels, sample.value)
             for counter in counted
@@ -141,7 +157,7 @@ class Metrics:
         return {
             "answers": self.tally.dumped(),
             "counts": counts + self.counts(),
-            "gauges": [sample.of(self.process) for sample in self.gauges() + system],
+            "gauges": [sample.of(self.process) for sample in self.gauges() + self.collected.gauges() + system],
         }
 
 

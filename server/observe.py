@@ -6,6 +6,7 @@ A wrapper round each handler and no aiohttp middleware: a small answer has no ti
 from __future__ import annotations
 
 import logging
+import sys
 import time
 
 from aiohttp import web
@@ -33,7 +34,9 @@ UNMATCHED = "unmatched"
 """The route label of a request that no route takes: never the path, which a caller can fill with anything."""
 
 
-def observed(label: str, scope: str | None, handler: Handler, parts: Parts) -> Handler:
+def observed(
+    label: str, scope: str | None, handler: Handler, parts: Parts, body_bytes: int | None = BODY_BYTES
+) -> Handler:
     """The handler with everything that every answer has.
 
     Args:
@@ -41,8 +44,10 @@ def observed(label: str, scope: str | None, handler: Handler, parts: Parts) -> H
         scope: what a key must be for; None: no key is looked at.
         handler: may raise ApiError.
         parts: the application's.
+        body_bytes: a body that announces more is refused at once; None: the handler sees to it.
     """
 
+    most = sys.maxsize if body_bytes is None else body_bytes
     check, cors, cross = parts.guard.check, parts.guard.cors, scope == READ
     answered, wants = parts.metrics.answered, parts.access_log.wants
 
@@ -50,8 +55,8 @@ def observed(label: str, scope: str | None, handler: Handler, parts: Parts) -> H
         started = time.perf_counter()
         request_id = request[REQUEST_ID] = parts.new_id()
         try:
-            if (request.content_length or 0) > BODY_BYTES:
-                raise ApiError(413, "too_large", f"a request body has at most {BODY_BYTES} bytes")
+            if (request.content_length or 0) > most:
+                raise ApiError(413, "too_large", f"a request body has at most {most} bytes")
             if scope is not None:
                 check(request, scope)
             response = await handler(request)
@@ -64,8 +69,11 @@ def observed(label: str, scope: str | None, handler: Handler, parts: Parts) -> H
         seconds = time.perf_counter() - started
         rung = request.get(RUNG)
         answered(label, response.status, rung, seconds)
-        if wants(response.status, seconds) or parts.spans is not None:
-            _tell(parts, request, label, response.status, seconds)
+        if wants(response.status, seconds):
+            entry = Entry(parts.clock(), request.method, label, response.status, seconds, request_id, rung)
+            access_log.write(entry)
+        if parts.spans is not None:
+            parts.spans.add(request.headers, request.method, label, response.status, rung, request_id, seconds)
         return response
 
     return answer
@@ -88,15 +96,6 @@ def _dress(response: web.StreamResponse, request_id: str, cors: bytes) -> None:
         headers.setdefault(name, value)
     headers["X-Request-Id"] = request_id
     headers.update(lines(cors))
-
-
-def _tell(parts: Parts, request: web.Request, label: str, status: int, seconds: float) -> None:
-    """Write a log line and a span, where they are wanted."""
-    method, request_id, rung = request.method, request[REQUEST_ID], request.get(RUNG)
-    if parts.access_log.wants(status, seconds):
-        access_log.write(Entry(parts.clock(), method, label, status, seconds, request_id, rung))
-    if parts.spans is not None:
-        parts.spans.add(request.headers, method, label, status, rung, request_id, seconds)
 
 
 def refused(error: ApiError) -> web.Response:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from varde.config import Config
 
+from .access import KEY_IN_QUERY
 from .described import ANYWHERE, ERRORS, OF_SCOPES, OPERATIONS, PARAMETERS, TAGS, Operation
 from .parts import PARTS, json_answer
 from .samples import BODIES, SAMPLES
@@ -46,6 +47,7 @@ def document(routes: Routes, config: Config) -> Json:
         config: whose rankings and placements a request may name.
     """
     names = {"ranking": list(config.rankings), "placement": list(config.placements)}
+    names |= {"format": list(config.email.formats), "feed": list(config.feeds)}
     schemas = {name: value.schema | _choice(names.get(name)) for name, value in PARAMETERS.items()}
     return {
         "openapi": "3.1.0",
@@ -63,6 +65,7 @@ def document(routes: Routes, config: Config) -> Json:
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "query": {"type": "apiKey", "in": "query", "name": "key"},
             },
         },
     }
@@ -73,7 +76,7 @@ def _told(name: str, schema: Json) -> Json:
 
 
 def _choice(names: list[str] | None) -> Json:
-    return {} if names is None else {"enum": names}
+    return {"enum": names} if names else {}
 
 
 def _methods(path: str, methods: Iterable[str], scope: str | None, schemas: Mapping[str, Json], config: Config) -> Json:
@@ -82,6 +85,7 @@ def _methods(path: str, methods: Iterable[str], scope: str | None, schemas: Mapp
         one = _operation(OPERATIONS[path], scope, schemas)
         if scope is not None:
             one["security"] = [*([{}] if scope in config.access.public else []), {"bearer": []}, {"header": []}]
+            one["security"] += [{"query": []}] if path.startswith(KEY_IN_QUERY) else []
         if method == "HEAD":
             one["operationId"] += "Head"
             one["summary"] += ", without the body"
@@ -146,7 +150,10 @@ def _answer(operation: Operation, status: int) -> Json:
             content["example"] = SAMPLES[operation.answer]
     headers = _HEADERS | (_CACHED if operation.cached else {})
     phrase = HTTPStatus(status).phrase
-    return {"description": phrase, "headers": headers, "content": {operation.media: content}}
+    if status == HTTPStatus.NO_CONTENT:
+        return {"description": phrase, "headers": headers}
+    contents = {operation.media: content, **{media: {"schema": {"type": "string"}} for media in operation.more}}
+    return {"description": phrase, "headers": headers, "content": contents}
 
 
 def _refusal(status: int, codes: list[str]) -> Json:

@@ -33,8 +33,10 @@ async def metrics(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     try:
         parts.metrics.stream.values = await parts.read(parts.store.stats())
+        parts.metrics.vitals.values = await parts.read(parts.store.vitals())
         parts.metrics.store_up = True
     except StoreError:
         parts.metrics.stream.values = {}
+        parts.metrics.vitals.values = None
         parts.metrics.store_up = False
     return web.Response(body=parts.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

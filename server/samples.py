@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import described_collector, described_email, described_slots
+
 _PEGS = {
     "score": 91.4102337,
     "customers": 37,
@@ -80,6 +82,14 @@ SAMPLES: dict[str, Any] = {
             }
         ],
     },
+    "Widget": {
+        "version": "3f9a61c2d07be845",
+        "url": "https://recs.shop.example/widget/3f9a61c2d07be845/varde-recs.js",
+        "integrity": "sha384-oqVuAfXRKap7fdgcCY5uykM6+R9GqQ8K/uxy9rx7HNQlGYl1kPzQho1wx4JwY8wC",
+        "tag": '<script async src="https://recs.shop.example/widget/3f9a61c2d07be845/varde-recs.js" '
+        'integrity="sha384-oqVuAfXRKap7fdgcCY5uykM6+R9GqQ8K/uxy9rx7HNQlGYl1kPzQho1wx4JwY8wC" crossorigin="anonymous" '
+        'data-write-key="YOUR-WRITE-KEY"></script>',
+    },
     "Explanation": {
         "request_id": "7d7f0a3a2c7e4b0f9d1c5a8e6f4b2c19",
         "item": "tent-aurora-2p",
@@ -122,6 +132,9 @@ SAMPLES: dict[str, Any] = {
     },
     "Health": {"status": "ok"},
     "Readiness": {"status": "ready", "redis": "ok"},
+    **described_collector.SAMPLES,
+    **described_email.SAMPLES,
+    **described_slots.SAMPLES,
 }
 """By the name of the answer's schema."""
 BODIES: dict[str, Any] = {
@@ -135,5 +148,6 @@ BODIES: dict[str, Any] = {
     },
     "ItemChange": {"hidden": True},
     "EraseRequest": {"user_id": "jane@example.org"},
+    **described_collector.BODIES,
 }
 """By the name of the body's schema."""

@@ -8,6 +8,7 @@ from varde.catalogue import CHANGEABLE
 from varde.pairs import Relation
 from varde.ranking import RANKINGS
 
+from . import described_collector, described_email, described_slots
 from .asked import MOST_EXCLUDED
 from .lists import RUNGS
 from .params import CUSTOMER_BYTES, ITEM_BYTES, MOST_ITEMS, MOST_SEEDS
@@ -157,6 +158,7 @@ def bodies(common: Schema) -> dict[str, Schema]:
         "ItemChange": _closed(change, tuple(change)) | {"anyOf": [{"required": [name]} for name in CHANGEABLE]},
         "PlacementsRequest": _closed({"placements": lists, **page}, tuple(page)),
         "EraseRequest": _closed({"user_id": _said(_CUSTOMER, "Segment's `userId`.")}),
+        **described_collector.BODY_SCHEMAS,
     }
 
 
@@ -202,6 +204,14 @@ ANSWERS: dict[str, Schema] = {
             "placements": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/List"}},
         }
     ),
+    "Widget": _closed(
+        {
+            "version": _said(_TEXT, "The hash of the script, which stands in its address."),
+            "url": _TEXT,
+            "integrity": _said(_TEXT, "What a browser checks the script by."),
+            "tag": _said(_TEXT, "To be pasted into every page that shows lists."),
+        }
+    ),
     "Popular": _closed(
         {
             "request_id": REQUEST_ID,
@@ -241,7 +251,12 @@ ANSWERS: dict[str, Schema] = {
         {
             "error": _closed(
                 {"code": _TEXT, "message": _TEXT, "field": _said(_or_null(_TEXT), "The parameter at fault.")}
-            )
-        }
+            ),
+            **described_collector.FOR_SDKS,
+        },
+        tuple(described_collector.FOR_SDKS),
     ),
+    **described_collector.ANSWERS,
+    **described_email.ANSWERS,
+    **described_slots.ANSWERS,
 }

@@ -28,6 +28,11 @@ COMMANDS = {
     "erase": Command(
         "varde.server.erase_command", "command", "server", "forget a customer, as Segment's own delete does"
     ),
+    "email-tokens": Command(
+        "varde.server.tokens_command", "command", "server", "tokens for the links of a mailing, from CSV to CSV"
+    ),
+    "doctor": Command("varde.server.doctor", "command", "server", "is this installation well, and what to do if not"),
+    "capacity": Command("varde.capacity", "command", "server", "memory, workers, bytes and money that a shop needs"),
     "reconcile": Command("varde.batch.main", "command", "batch", "compare the live counts with the warehouse"),
     "report": Command("varde.batch.experiment_report", "command", "batch", "what an experiment has shown"),
     "experiment": Command(
@@ -37,6 +42,7 @@ COMMANDS = {
     "catalogue": Command("varde.batch.catalogue", "command", "batch", "load the shop's items; hide, show, change one"),
     "replay": Command("varde.demo.replay", "command", "demo", "send a file's events to Pub/Sub"),
     "simulate": Command("varde.demo.simulate", "command", "demo", "send the events of simulated shoppers"),
+    "shop": Command("varde.demo.shop_command", "command", "demo", "the demo's shop: pages, events, lists"),
 }
 
 

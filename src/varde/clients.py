@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from varde import tables
 from varde.tables import key
 
-SCOPES = ("read", "explain", "catalogue", "erase")
+SCOPES = ("read", "explain", "catalogue", "erase", "email")
 PUBLIC_SCOPES = ("read", "explain")
 """Scopes that may be open to everybody: those that change nothing."""
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
@@ -59,7 +59,7 @@ class Client:
     )
     scopes: frozenset[str] = key(
         frozenset({"read"}),
-        "Any of `read`, `explain`, `catalogue`, `erase`.",
+        "Any of `read`, `explain`, `catalogue`, `erase`, `email`.",
         tables.set_of(tables.one_of(*SCOPES)),
         '["read", "explain"]',
     )

@@ -13,15 +13,30 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from varde import clients, experiment_file, placements, tables
+from varde import cards, clients, experiment_file, mailing, placements, tables
+from varde.cards import Cards
 from varde.clients import Access, Client, Clients
+from varde.collecting import Collector
 from varde.experiments import Experiments
+from varde.mailing import Email, Feed
 from varde.placements import Placement
 from varde.ranking import Formula, formula
 from varde.tables import TableError, key
 from varde.toml_lines import Path, line_of, lines
 
-TABLES = ("static", "growthbook", "rankings", "placements", "access", "clients", "experiments")
+TABLES = (
+    "static",
+    "growthbook",
+    "rankings",
+    "placements",
+    "access",
+    "clients",
+    "experiments",
+    "email",
+    "feeds",
+    "collector",
+    "cards",
+)
 """All that may stand at the top of the file."""
 Beside = Callable[[str], bytes]
 """Reads a file by its path from the configuration file's folder. Raises OSError."""
@@ -75,6 +90,10 @@ class Config:
     static: tuple[str, ...]
     version: str
     experiments: Experiments = field(default_factory=Experiments)
+    email: Email = field(default_factory=Email)
+    feeds: Mapping[str, Feed] = field(default_factory=lambda: MappingProxyType({}))
+    collector: Collector = field(default_factory=Collector)
+    cards: Cards = field(default_factory=Cards)
 
 
 def read(text: str, rankings: Sequence[str], beside: Beside | None = None) -> Config:
@@ -106,6 +125,7 @@ def _config(top: dict[str, Any], formulas: Sequence[str], text: str, beside: Bes
     callers = _clients(top.get("clients", []))
     features = tables.at(("growthbook",), tables.text, top["growthbook"]) if "growthbook" in top else None
     content = None if features is None else _beside(features, beside)
+    email = mailing.read_email(top.get("email", {}), lists)
     known = experiment_file.Known(lists, rankings, [client.name for client in callers.all])
     return Config(
         MappingProxyType(rankings),
@@ -115,6 +135,10 @@ def _config(top: dict[str, Any], formulas: Sequence[str], text: str, beside: Bes
         static,
         hashlib.sha256(text.encode() + (content or b"")).hexdigest()[:12],
         experiment_file.read(top.get("experiments", {}), known, content),
+        email,
+        mailing.read_feeds(top.get("feeds", {}), lists, email),
+        collector=tables.build(Collector, top.get("collector", {}), ("collector",)),
+        cards=cards.read(top.get("cards", {})),
     )
 
 

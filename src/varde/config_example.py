@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from varde.cards import Cards
 from varde.clients import Access, Client
+from varde.collecting import Collector
 from varde.config import Ranking
 from varde.experiments import Experiment, Variation
+from varde.mail_formats import Format
+from varde.mailing import Email, Feed, Short
 from varde.placements import Placement
 from varde.tables import keys
 
@@ -18,6 +22,12 @@ _TABLES: tuple[tuple[str, str, type[Any]], ...] = (
     ("[[clients]]", "One table a client. No key has this digest.", Client),
     ("[experiments.cosine]", "Who gets which list, to compare them. Its variations follow.", Experiment),
     ("[[experiments.cosine.variations]]", "What is compared with it.", Variation),
+    ("[email]", "What holds for all mails.", Email),
+    ("[email.placements.default]", "What is done about a list of this placement that is too short.", Short),
+    ("[email.formats.mine]", "A form of answers under a name of its own.", Format),
+    ("[feeds.best-sellers]", "A list for everybody, made before it is asked for.", Feed),
+    ("[collector]", "What Segment's SDKs may send to the server itself.", Collector),
+    ("[cards]", "Pictures of products in mails that are opened.", Cards),
 )
 _HEAD = """\
 # An example with every key of Varde's configuration file (docs/configuration.md), made by

@@ -54,9 +54,11 @@ _ITEM = (
 
 SCHEMA: tuple[Field, ...] = (
     _must(
-        "exposure_id", "STRING", "The same for every list that the unit is shown within one window of the experiment."
+        "exposure_id",
+        "STRING",
+        "The same for every list that the unit is shown within one window of the experiment, or one sending.",
     ),
-    _must("list_id", "STRING", "The same for the same list rendered again within the window."),
+    _must("list_id", "STRING", "The same for the same list rendered again within the window, or the sending."),
     _must("experiment", "STRING", "Key of the experiment."),
     _must("variation", "STRING", "Key of the variation."),
     _must("bucket_version", "INT64", "Version of the dealing."),
@@ -109,20 +111,23 @@ class Served(NamedTuple):
     robot: bool = False
 
 
-def exposure_id(assignment: Assignment, now: int) -> str:
-    """32 hexadecimal digits of BLAKE2b over unit, experiment, bucket version and window.
+def exposure_id(assignment: Assignment, now: int, send_id: str | None = None) -> str:
+    """32 hexadecimal digits of BLAKE2b over unit, experiment, bucket version and window or sending.
 
     Args:
         assignment: who is in what.
         now: ms since the epoch; windows are counted from there.
+        send_id: of the request; a sending is one exposure, however long its renders take.
     """
     experiment = assignment.experiment
-    window = now // (experiment.window_minutes * WINDOW_UNIT_MS)
+    window: int | str = now // (experiment.window_minutes * WINDOW_UNIT_MS)
+    if send_id:
+        window = f"{len(send_id)}:{send_id}"  # its length, because it may hold any character
     return _exposure_id(assignment.unit_kind, experiment.key, experiment.bucket_version, window, assignment.unit)
 
 
 @lru_cache(maxsize=16_384)
-def _exposure_id(kind: str, experiment: str, version: int, window: int, unit: str) -> str:
+def _exposure_id(kind: str, experiment: str, version: int, window: int | str, unit: str) -> str:
     """Kept, because a visitor is shown many lists."""
     # The unit, the only part that may hold any character, stands last.
     text = f"{kind}\n{experiment}\n{version}\n{window}\n{unit}"
@@ -130,11 +135,14 @@ def _exposure_id(kind: str, experiment: str, version: int, window: int, unit: st
 
 
 def list_id(exposure: str, placement: str, served: Served) -> str:
-    """32 hexadecimal digits of BLAKE2b over an exposure's id and what the list is: its place, its seeds, its items."""
+    """32 hexadecimal digits of BLAKE2b over an exposure's id and what the list is: its place, its seeds, its items.
+
+    Renders of one sending have the same items, whatever the customer has looked at in between.
+    """
     said = [
         exposure,
         placement,
-        list(served.seeds),
+        [] if served.send_id else list(served.seeds),
         served.campaign,
         served.send_id,
         [one.item for one in served.items],
@@ -188,7 +196,7 @@ def record(
 
 
 def _ids(assignment: Assignment, request: Request, served: Served) -> tuple[str, str]:
-    exposure = exposure_id(assignment, request.now)
+    exposure = exposure_id(assignment, request.now, served.send_id)
     return exposure, list_id(exposure, request.placement, served)
 
 

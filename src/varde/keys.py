@@ -123,6 +123,16 @@ def sticky(customer: str) -> str:
     return f"varde:{VERSION}:{{c{customer}}}:sticky"
 
 
+def frozen(customer: str) -> str:
+    """Hash: a mailing and its placement -> the item that each slot shows. In the slot of the `recents`."""
+    return f"varde:{VERSION}:{{c{customer}}}:frozen"
+
+
+def opened(customer: str) -> str:
+    """Sorted set: a mailing's slot by when its link was opened last, ms. In the slot of the `recents`."""
+    return f"varde:{VERSION}:{{c{customer}}}:opened"
+
+
 def tombstones(shard: int) -> str:
     """Sorted set: customer key by the time up to which that customer was erased, ms."""
     return f"{_tag(shard)}:tombstones"
@@ -136,6 +146,11 @@ def successor(shard: int) -> str:
 def reconciled() -> str:
     """Hash: `day`, the first day whose differences the last nightly rewrite kept, and `run`, its name."""
     return f"{_tag(0)}:reconciled"
+
+
+def night() -> str:
+    """Hash: how the last run of the nightly job went (store/vitals.py)."""
+    return f"{_tag(0)}:night"
 
 
 def under_way() -> str:

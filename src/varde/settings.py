@@ -14,7 +14,7 @@ from varde.history import Limits, Signal
 from varde.orders import items_kept
 
 PREFIX = "VARDE_"
-SECRET = frozenset({"id_secret", "admin_key"})
+SECRET = frozenset({"id_secret", "admin_key", "link_secret", "webhook_secret", "webhook_token"})
 """Settings that are never shown."""
 
 
@@ -84,7 +84,7 @@ class Settings:
     )
     config: str = _setting("", "File with rankings, placements and clients of the server; empty: defaults.")
     topic: str = _setting(
-        "", "Topic with Segment's messages, for erasures: projects/PROJECT/topics/NAME.", values.topic
+        "", "Topic with Segment's messages, for the collector and erasures: projects/PROJECT/topics/NAME.", values.topic
     )
     exposures_topic: str = _setting(
         "", "Topic that exposures of experiments go to: projects/PROJECT/topics/NAME; empty: nowhere.", values.topic
@@ -93,6 +93,22 @@ class Settings:
         10_000, "Exposures that may wait to be sent; more are dropped and counted.", values.between(100, 1_000_000)
     )
     admin_key: str = _setting("", "Key of requests that erase a customer; without one they are refused.", values.key)
+    link_secret: tuple[str, ...] = _setting(
+        (),
+        "Secrets of the tokens in links of mails, separated by commas: the first makes them, all are read.",
+        values.secrets,
+    )
+    webhook_secret: str = _setting(
+        "", "Shared secret by which Segment signs what its webhook sends; none: the webhook is off.", values.key
+    )
+    webhook_token: str = _setting(
+        "", "Second secret that the webhook shows, because of a batch Segment signs only the first event.", values.key
+    )
+    collector_queue: int = _setting(
+        20_000,
+        "Messages that may wait for Pub/Sub in the collector; more are answered 429.",
+        values.between(100, 1_000_000),
+    )
     host: str = _setting("127.0.0.1", "Address the server listens on.", values.address)
     port: int = _setting(8080, "Port the server listens on; 0 picks a free one.", values.between(0, 65535))
     processes: int = _setting(
@@ -190,5 +206,9 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     settings = Settings(**read)
     if settings.clustered and not values.may_be_cluster(settings.redis_url):
         msg = f"{PREFIX}REDIS_CLUSTER: a cluster's node has a host and a port, and database 0"
+        raise SettingsError(msg)
+    if bool(settings.webhook_secret) != bool(settings.webhook_token):
+        missing = "WEBHOOK_TOKEN" if settings.webhook_secret else "WEBHOOK_SECRET"
+        msg = f"{PREFIX}{missing}: is not set; the webhook needs both of its secrets"
         raise SettingsError(msg)
     return settings

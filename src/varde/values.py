@@ -73,6 +73,16 @@ def key(text: str) -> str:
     return text
 
 
+def secrets(text: str) -> tuple[str, ...]:
+    """Keys separated by commas, each of at least 32 characters; none is fine. No message repeats one."""
+    out = words(text)
+    for place, one in enumerate(out, 1):
+        if len(one) < 32 or not one.isascii() or not one.isprintable() or " " in one:
+            msg = f"secret {place} must have at least 32 printable ASCII characters without a blank"
+            raise ValueError(msg)
+    return out
+
+
 def some_words(text: str) -> tuple[str, ...]:
     """At least one word."""
     names = words(text)

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 import pytest
+import redis
 
+from varde import keys
 from varde.batch import main, report
 from varde.batch.arguments import check
 from varde.batch.loader import Loader
@@ -115,7 +117,17 @@ def test_command(
     assert figures["pairs_different"] == figures["pairs_compared"] > 0, "nothing is live"
     assert "histories" in progress
     apply(settings, live_counts(), "live")
+    assert noted(settings)["drift:also_viewed"] == "1.0"
     assert main.command(["--warehouse", str(warehouse), "--as-of", str(NOW + 1000)]) == 0
+    assert noted(settings)["drift:also_viewed"] == "0.0"
+    assert {"drift:support any", "ended", "refusals"} <= set(noted(settings))
+
+
+def noted(settings: Settings) -> dict[str, str]:
+    """What Redis is told of the last run."""
+    with redis.Redis.from_url(settings.redis_url, decode_responses=True) as client:
+        told: dict[str, str] = client.hgetall(keys.night())
+        return told
 
 
 def test_command_says_what_is_wrong(

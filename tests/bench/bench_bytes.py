@@ -20,7 +20,7 @@ from varde.delivery import Delivery, Leave, Pane, Recent, Token, split
 from varde.ecommerce import MAX_ID_BYTES
 from varde.history import DAY_MS
 from varde.orders import bought, order_key
-from varde.pairs import Universe
+from varde.pairs import Relation, Universe
 from varde.settings import Settings
 from varde.store.night import NightStore, Reconciled
 from varde.store.sync import Store
@@ -144,6 +144,9 @@ def kept_table() -> None:
             client.flushdb()
         store.mark("0123456789ab", "1:2:000000123")
         say(f"  {'under_way':14} {usage(client)['under_way']:8}")
+        drift = [r.label for r in Relation] + [f"support {universe.name.lower()}" for universe in Universe]
+        store.note_night(NOW, 0, dict.fromkeys(drift, 0.001234567))
+        say(f"  {'night':14} {usage(client)['night']:8}")
         store.finish(Reconciled(TODAY, "0123456789ab"), [], TODAY)
         say(f"  {'reconciled':14} {usage(client)['reconciled']:8}")
         store.close()

@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from varde.cards import Cards
 from varde.clients import Access, Client
+from varde.collecting import Collector
 from varde.config import TABLES, Config, ConfigError, Ranking, read
 from varde.config_example import example
 from varde.experiments import Audience, Experiment, Variation
+from varde.mail_formats import Format
+from varde.mailing import Email, Feed, Short
 from varde.pairs import Relation
 from varde.placements import Boost, Placement, Price
 from varde.ranking import Formula
@@ -194,7 +198,7 @@ def test_what_is_refused_and_where(line: int | None, where: str, why: str, text:
         assert str(error) == f"line {line}: {where}: {error.why}"
 
 
-KINDS = (Placement, Client, Access, Ranking, Experiment, Variation)
+KINDS = (Placement, Client, Access, Ranking, Experiment, Variation, Email, Short, Format, Feed, Cards, Collector)
 words = st.sampled_from([*TABLES, *(f.name for kind in (*KINDS, Audience) for f in keys(kind)), "llr", "home", "x"])
 leaves = st.one_of(
     words.map(repr), st.integers(-5, 200).map(str), st.booleans().map(lambda b: str(b).lower()), st.just("'50%'")
@@ -288,6 +292,12 @@ SECTIONS = dict(re.findall(r"^##+ (\w+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | 
         ("experiments", Experiment),
         ("variations", Variation),
         ("audience", Audience),
+        ("email", Email),
+        ("shortages", Short),
+        ("formats", Format),
+        ("feeds", Feed),
+        ("cards", Cards),
+        ("collector", Collector),
     ],
 )
 def test_the_page_and_the_keys_are_the_same(section: str, kind: type[Any]) -> None:
@@ -299,6 +309,6 @@ def test_the_page_and_the_keys_are_the_same(section: str, kind: type[Any]) -> No
 
 
 def test_the_page_has_a_section_for_each_table() -> None:
-    assert set(SECTIONS) == {*TABLES, "variations", "audience"} - {"static", "growthbook"}
+    assert set(SECTIONS) == {*TABLES, "variations", "audience", "shortages", "formats"} - {"static", "growthbook"}
     for name in ("static", "growthbook"):
         assert f"`{name}`" in PAGE.split("\n## ")[0]

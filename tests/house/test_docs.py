@@ -77,7 +77,7 @@ def test_every_command_explains_itself(name: str) -> None:
 def test_the_usage_lists_all_commands() -> None:
     run = command("--help")
     assert run.returncode == 0
-    assert re.findall(r"^  (\w+)  ", run.stdout, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^  ([\w-]+)  ", run.stdout, re.MULTILINE) == list(COMMANDS)
 
 
 def test_wrong_use_is_exit_code_2() -> None:

@@ -12,6 +12,7 @@ from varde.latest import customer, merged
 from varde.rows import Row, encode
 from varde.server.parts import Stores
 from varde.settings import Settings
+from varde.store.people import Known
 from varde.store.serving import Sequences, Touched
 
 from .shop import TOTAL
@@ -43,7 +44,7 @@ class Counts:
         self.shop = shop
         self.items = {number: item for item, number in shop.numbers.items()}
         secret = Settings(redis_url="").id_secret.encode()
-        self.people = {
+        self.customers = {
             keys.customer_key("jane", None, secret): known(shop.people["uid"]),
             keys.customer_key(None, "device", secret): known(shop.people["aid"]),
         }
@@ -60,12 +61,15 @@ class Counts:
     async def touched(self, since):
         return [Touched(0, ()) for _ in since]
 
-    async def customer(self, customers):
-        return [self.people[name] for name in customers]
+    async def people(self, wanted):
+        return [self._known(*who) for who in wanted]
 
-    async def personal(self, customers, relation, seeds):
-        found = merged([self.people[name] for name in customers])
-        return found, [(item, packed(self.shop, relation, item)) for item, _ in found.views[:seeds]]
+    def _known(self, customers, relation, seeds, sticky):
+        found = merged([self.customers[name] for name in customers])
+        rows = (
+            [] if relation is None else [(item, packed(self.shop, relation, item)) for item, _ in found.views[:seeds]]
+        )
+        return Known(found, rows, [{} for _ in customers] if sticky else None)
 
     async def sequences(self):
         return Sequences(tuple((99, b"one") for _ in range(keys.SHARDS)))

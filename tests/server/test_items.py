@@ -88,6 +88,11 @@ async def test_a_bad_change_names_the_field(two, body, field):
     assert (await response.json())["error"]["field"] == field
 
 
+async def test_an_id_that_is_blank_is_the_item_s_fault(two):
+    response = await patch(two[0], "\N{NO-BREAK SPACE}", {"hidden": None})
+    assert (response.status, (await response.json())["error"]["field"]) == (400, "item")
+
+
 async def test_needs_a_key_with_the_scope(two):
     assert (await two[0].patch("/v1/items/stove", json={"hidden": True})).status == 401
     assert (await patch(two[0], "stove", {"hidden": True}, key="wrong")).status == 401

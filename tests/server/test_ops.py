@@ -11,11 +11,12 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from varde.server.access_log import AccessLog
+from varde.server.access_log import SLOW_A_SECOND, AccessLog
 from varde.server.errors import ApiError
 from varde.server.metrics import Metrics
 from varde.server.observe import BODY_BYTES
 from varde.server.parts import PARTS
+from varde.store.vitals import Memory, Vitals
 
 from .world import COUNTERS
 
@@ -158,8 +159,16 @@ async def test_only_faults_and_slow_requests_are_logged(serve, settings, caplog)
     lines = [orjson.loads(record.getMessage()) for record in caplog.records if record.name == "varde.server.access"]
     found = [(line["route"], line["status"]) for line in lines]
     assert found == [("/v1/similar/{item}", 400), ("unmatched", 404)]
-    log = AccessLog(all=False, deadline_s=0.15)
+    log = AccessLog(everything=False, deadline_s=0.15)
     assert [log.wants(200, seconds) for seconds in (0.1, 0.2)] == [False, True]
+
+
+def test_a_server_that_is_slow_all_the_time_does_not_say_it_of_every_request():
+    watch = iter([*[5.0] * 30, 6.0, 6.5])
+    log = AccessLog(everything=False, deadline_s=0.15, clock=lambda: next(watch))
+    assert sum(log.wants(200, 0.2) for _ in range(30)) == SLOW_A_SECOND
+    assert all(log.wants(503, 0.2) for _ in range(50)), "faults are all said"
+    assert [log.wants(200, 0.2) for _ in range(2)] == [True, True]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
@@ -203,6 +212,7 @@ def test_every_metric_is_documented_and_every_documented_metric_exists():
     metrics = Metrics()
     metrics.stream.values = COUNTERS
     metrics.store_up = True
+    metrics.vitals.values = Vitals({"0": Memory(1, 2)}, 0, 0, 0, {"also_viewed": 0.0})
     names = set()
     for family in metrics.collect():
         if family.name.startswith("varde_"):

@@ -22,7 +22,10 @@ from tests.conftest import running_redis
 
 from varde.catalogue import Entry, Text
 from varde.server.described import ERRORS, LISTS, OPERATIONS, PARAMETERS
+from varde.server.described_collector import TAG as EVENTS
+from varde.server.described_email import TAG as MAILS
 from varde.server.observe import BODY_BYTES
+from varde.server.widget import SCRIPT
 from varde.settings import Settings
 from varde.store.catalogue_sync import CatalogueStore
 from varde.store.sync import Store
@@ -45,7 +48,9 @@ WEIGHTS = {
     ("POST", "/v1/erase"): 2,
 }
 """Part of the requests, in percent, of each operation that has anything to choose."""
-CHOICELESS = sorted(set(OPERATIONS) - {path for _, path in WEIGHTS})
+CHOICELESS = sorted(
+    path for path in set(OPERATIONS) - {path for _, path in WEIGHTS} if OPERATIONS[path].tag not in (EVENTS, MAILS)
+)
 HIDDEN, SOLD_OUT = "nul\0", "mug"
 KEY, ADMIN_KEY = "key-for-these-tests-only", "and-another-for-erasures"
 JOINED = [name for name, parameter in PARAMETERS.items() if parameter.joined]
@@ -173,7 +178,7 @@ def sound_requests_are_answered(ctx, response, case):
         or error["message"].startswith(("give items, item, uid", "must be another item"))
         or error["message"].endswith("that no other list has")
         or error["message"].startswith("more than")  # two parameters share a bound
-        or error["message"].startswith("at: not a time since 2000")
+        or error["message"].startswith(("at: not a time since 2000", "id: blank"))
         or (error["field"] == "query" and response.request.url.count("&") >= MOST_FIELDS)
     ), error
 
@@ -255,7 +260,7 @@ def test_every_answer_is_as_described(schema, session, address, record_property,
 @pytest.mark.parametrize("path", CHOICELESS)
 def test_routes_without_a_choice_answer_as_described(schema, session, address, path):
     for method in ("GET", "HEAD"):
-        case = schema[path][method].Case()
+        case = schema[path][method].Case(path_parameters={"hash": SCRIPT.hash} if "{hash}" in path else {})
         response = case.call(base_url=address, session=session)
         assert response.status_code == 200
         case.validate_response(response, checks=ALWAYS)

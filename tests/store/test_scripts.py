@@ -16,6 +16,7 @@ from varde.history import DAY_MS, Signal
 from varde.pairs import Histories, Relation
 from varde.store import packing, scripts
 from varde.store.catalogue_sync import CatalogueStore
+from varde.store.frozen import freeze_call
 from varde.store.night import NightStore
 from varde.store.rewrite import CELLS_PER_CALL
 from varde.store.sticky import Stuck, stick_call
@@ -89,6 +90,7 @@ def test_every_script_touches_one_hash_tag(redis_server):
     catalogue.put_entries(map(Entry, HOSTILE), 1, True)
     catalogue.change([Change(item, 2, {"hidden": True}) for item in HOSTILE])
     night._send([stick_call(Stuck("b", {"an experiment__0": "a variation"}, NOW))])
+    night._send([freeze_call("b", "a send", HOSTILE, [1, 2], NOW, 60)])
     client.close()
     # personal.lua is not for a cluster: on one, the same is read without a script.
     assert {name for name, _ in client.calls} == {script.name for script in scripts.ALL} - {"personal"}

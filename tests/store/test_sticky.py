@@ -3,11 +3,14 @@
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.exceptions import ResponseError
 
 from varde import keys
 from varde.delivery import Leave, Recent
+from varde.latest import merged
 from varde.pairs import Relation
 from varde.settings import Settings
+from varde.store.people import Known, Who
 from varde.store.serving import ServingStore
 from varde.store.sticky import KEPT_S, MOST_FIELDS, Stuck
 
@@ -35,32 +38,35 @@ async def server(every_redis_and_cluster):
 
 
 async def documents(store, *customers):
-    return (await store.customer_and_sticky(customers))[1]
+    return (await known(store, customers)).sticky
+
+
+async def known(store, customers, relation=None):
+    (found,) = await store.people([Who(customers, relation, 5, True)])
+    return found
 
 
 async def test_variations_are_read_with_what_else_is_known(server, writer):
     writer.remember([Recent(JANE, {"tent": NOW})])
     await server.stick([Stuck(JANE, ARM, NOW), Stuck(DEVICE, {"pdp__0": "control", "home__2": "b"}, NOW)])
     customers = (JANE, DEVICE, "nobody")
-    known, found = await server.customer_and_sticky(customers)
-    assert known == await server.customer(customers)
-    assert found == [ARM, {"pdp__0": "control", "home__2": "b"}, {}]
-    whole, found = await server.personal_and_sticky(customers, Relation.ALSO_VIEWED, 5)
-    assert whole == await server.personal(customers, Relation.ALSO_VIEWED, 5)
-    assert whole[0].views == [("tent", NOW)]
-    assert found[0] == ARM
-    assert await server.customer_and_sticky(()) == ([], [])
+    found = await known(server, customers)
+    assert found.customer == merged(await server.customer(customers))
+    assert found.sticky == [ARM, {"pdp__0": "control", "home__2": "b"}, {}]
+    whole = await known(server, customers, Relation.ALSO_VIEWED)
+    assert whole[:2] == await server.personal(customers, Relation.ALSO_VIEWED, 5)
+    assert whole.customer.views == [("tent", NOW)]
+    assert whole.sticky[0] == ARM
+    assert await known(server, ()) == Known(merged(()), (), [])
 
 
 async def test_they_come_in_the_same_round_trip(redis_server, monkeypatch):
     async with serving(redis_server) as store:
         trips = []
         monkeypatch.setattr(store, "_together", lambda lines, send=store._together: trips.append(lines) or send(lines))
-        await store.customer_and_sticky((JANE, DEVICE))
-        await store.personal_and_sticky((JANE,), Relation.ALSO_VIEWED, 5)
-        assert len(trips) <= 3  # and once to teach the script
+        await known(store, (JANE,), Relation.ALSO_VIEWED)  # teaches the script
         trips.clear()
-        await store.personal_and_sticky((JANE,), Relation.ALSO_VIEWED, 5)
+        await store.people([Who((JANE, DEVICE), None, 0, True), Who((JANE,), Relation.ALSO_VIEWED, 5, True)])
         assert len(trips) == 1
 
 
@@ -102,3 +108,14 @@ async def test_what_moved_to_the_known_customer_is_dropped(server):
     await server.stick([Stuck(DEVICE, {"pdp__0": "cosine", "home__0": "a"}, NOW)])
     await server.stick([Stuck(JANE, ARM, NOW)], [(DEVICE, ["pdp__0"])])
     assert await documents(server, JANE, DEVICE) == [ARM, {"home__0": "a"}]
+
+
+async def test_one_who_cannot_be_read_costs_nobody_else(server, every_redis_and_cluster, writer):
+    writer.remember([Recent(JANE, {"tent": NOW})])
+    with every_redis_and_cluster.client() as client:
+        client.set(keys.recents(DEVICE, 0), "no sorted set")
+    for relation in (None, Relation.ALSO_VIEWED):
+        jane, device, nobody = await server.people([Who((one,), relation, 5) for one in (JANE, DEVICE, "nobody")])
+        assert jane.customer.views == [("tent", NOW)]
+        assert isinstance(device, ResponseError)
+        assert nobody.customer == merged(())

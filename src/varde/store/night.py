@@ -15,6 +15,7 @@ from varde.store import packing
 from varde.store.reads import flat
 from varde.store.rewrite import Cells, RewriteStore
 from varde.store.scripts import LOCK, Command, call, command
+from varde.store.vitals import DRIFT, ENDED, REFUSALS
 
 __all__ = ["Cells", "NightStore", "Reconciled"]
 
@@ -91,6 +92,11 @@ class NightStore(RewriteStore):
         (reply,) = self._send([command("HMGET", keys.under_way(), "run", "step")])
         name, step = (b"" if field is None else field for field in reply)
         return step.decode() if name.decode() == run else ""
+
+    def note_night(self, ended: int, refusals: int, drift: Mapping[str, float]) -> None:
+        """Say how a run went, for metrics: when it ended, ms; its reasons not to write; what was how far apart."""
+        told = {ENDED: ended, REFUSALS: refusals} | {f"{DRIFT}{name}": round(part, 9) for name, part in drift.items()}
+        self._send([command("HSET", keys.night(), *(part for field in told.items() for part in field))])
 
     def finish(self, done: Reconciled, items: Iterable[str], before: int) -> None:
         """Note that a rewrite has ended well, then let go of the differences of the days from `before` up to it.

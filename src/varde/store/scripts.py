@@ -63,8 +63,12 @@ FILL = _load("fill")
 PERSONAL = _load("personal")
 LOCK = _load("lock")
 STICK = _load("stick")
+FREEZE = _load("freeze")
 PUT_CATALOGUE = _load("catalogue_put")
-ALL = (INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, STICK, PUT_CATALOGUE)
+ALL = (
+    INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, STICK, FREEZE,
+    PUT_CATALOGUE,
+)  # fmt: skip
 
 
 def call(script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Command:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from varde.store.connection import AsyncClient, Client
 from varde.store.reads import Reading
@@ -70,13 +71,43 @@ class AsyncSending:
             result: T = stop.value
             return result
 
+    async def _run_all(self, readings: Sequence[Reading[T]]) -> list[T | ResponseError | ValueError]:
+        """What each reading returns, or why it has failed; their round trips are made together.
+
+        Raises:
+            redis.exceptions.RedisError: not reached.
+        """
+        results: dict[int, T | ResponseError | ValueError] = {}
+        under_way = dict(enumerate(readings))
+        replies: dict[int, list[Any] | None] = dict.fromkeys(under_way)
+        while under_way:
+            asked: dict[int, Sequence[Command]] = {}
+            for at, reading in list(under_way.items()):
+                try:
+                    got = replies[at]
+                    asked[at] = next(reading) if got is None else reading.send(_checked(got))
+                except StopIteration as stop:
+                    results[at] = stop.value
+                except (ResponseError, ValueError) as error:
+                    results[at] = error
+                if at in results:
+                    del under_way[at]
+            commands = [command for one in asked.values() for command in one]
+            found = iter(await self._replies(commands) if commands else ())
+            replies = {at: list(islice(found, len(one))) for at, one in asked.items()}
+        return [results[at] for at in range(len(readings))]
+
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        return _checked(await self._replies(commands))
+
+    async def _replies(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies, errors of single commands among them."""
         replies = await self._together([command.wire for command in commands])
         if unknown := _unknown(replies):
             again = await self._together([commands[at].wire_in_full for at in unknown])
             for at, reply in zip(unknown, again, strict=True):
                 replies[at] = reply
-        return _checked(replies)
+        return replies
 
     async def _together(self, lines: Sequence[Line]) -> list[Any]:
         if len(lines) == 1:

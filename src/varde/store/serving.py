@@ -5,17 +5,21 @@ Every reading is one round trip, or says how many; each yields commands and is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from redis.exceptions import ResponseError
+
 from varde import keys
-from varde.latest import Customer
 from varde.pairs import Relation, Universe, universe
-from varde.store import reads
+from varde.store import frozen, opened, people
 from varde.store.aio import Store
+from varde.store.frozen import Frozen, freeze_call
+from varde.store.opened import Opened
+from varde.store.people import Known, Who
 from varde.store.reads import Reading, flat
 from varde.store.scripts import Command, command
-from varde.store.sticky import Stuck, drop_command, stick_call, with_sticky
+from varde.store.sticky import Stuck, drop_command, stick_call
 
 _CHUNK = 5_000
 
@@ -56,16 +60,13 @@ class ServingStore(Store):
             return []
         return list(await self._client.execute_command("MGET", *(keys.row(*key) for key in wanted)))
 
-    async def customer_and_sticky(self, customers: Sequence[str]) -> tuple[list[Customer], list[dict[str, str]]]:
-        """`customer`, and the variations that each stays in: still one round trip."""
-        return await self._run(with_sticky(reads.customer(customers), customers))
+    async def people(self, wanted: Sequence[Who]) -> list[Known | ResponseError | ValueError]:
+        """What is known of each, or why it cannot be read; one round trip for all, on a cluster two.
 
-    async def personal_and_sticky(
-        self, customers: Sequence[str], relation: Relation | int, seeds: int
-    ) -> tuple[tuple[Customer, list[tuple[str, bytes | None]]], list[dict[str, str]]]:
-        """`personal`, and the variations that each stays in: not a trip more."""
-        reading = reads.personal(self._names, self.clustered, customers, relation, seeds)
-        return await self._run(with_sticky(reading, customers))
+        Raises:
+            redis.exceptions.RedisError: not reached.
+        """
+        return await self._run_all([people.known(self._names, self.clustered, who) for who in wanted])
 
     async def stick(self, stuck: Sequence[Stuck], moved: Sequence[tuple[str, Sequence[str]]] = ()) -> None:
         """Note variations, then drop (customer, fields) that moved from another key. One round trip each."""
@@ -73,6 +74,59 @@ class ServingStore(Store):
             await self._send([stick_call(one) for one in stuck])
         if moved:
             await self._send([drop_command(customer, fields) for customer, fields in moved])
+
+    async def freeze(
+        self,
+        customer: str,
+        send: str,
+        candidates: Sequence[str],
+        slots: Sequence[int],
+        now: int,
+        keep_s: int,
+        barred: Collection[str] = (),
+        note: str = "",
+    ) -> list[str | None]:
+        """The item that each slot of a send shows from now on: the frozen one, else the first candidate that is free.
+
+        Args:
+            customer: from keys.customer_key.
+            send: from frozen.send_key.
+            candidates: item ids, best first; one that a slot of the send holds is passed over.
+            slots: from 1 to frozen.MOST_SLOT.
+            now: the time of the request, ms.
+            keep_s: how long what is frozen now is kept, seconds.
+            barred: item ids that must not be shown any more: a slot that holds one gets another.
+            note: kept with a send that has none yet, at most frozen.MOST_NOTE_BYTES.
+
+        Returns:
+            An item id for each of `slots`, in their order; None where candidates ran out. One round trip.
+
+        Raises:
+            ValueError: an argument is out of its bounds.
+        """
+        (reply,) = await self._send([freeze_call(customer, send, candidates, slots, now, keep_s, tuple(barred), note)])
+        return [item.decode() if item else None for item in reply]
+
+    async def freeze_all(self, calls: Sequence[Command]) -> list[list[str | None]]:
+        """`freeze` for many at once, each from frozen.freeze_call; one round trip.
+
+        Raises:
+            redis.exceptions.RedisError: not reached, or the first reply that is an error; others may have been done.
+        """
+        replies = await self._send(calls) if calls else []
+        return [[item.decode() if item else None for item in reply] for reply in replies]
+
+    async def frozen(self, customer: str, send: str, now: int) -> Frozen:
+        """What is frozen of a send, and its note; nothing is written. One round trip."""
+        return await self._run(frozen.frozen(customer, send, now))
+
+    async def open_slots(self, some: Sequence[Opened], keep_s: int) -> None:
+        """Note slots of mails whose links were opened. One round trip."""
+        await self._send(opened.open_commands(some, keep_s))
+
+    async def opened(self, some: Sequence[Opened], within_s: int) -> list[int]:
+        """Of each: how many slots the customer opened within so many seconds of it. One round trip."""
+        return await self._run(opened.opened(some, within_s))
 
     async def touched(self, since: Sequence[int]) -> list[Touched]:
         """The rows that were written in each shard after the call of that number. One trip, two if there are any."""

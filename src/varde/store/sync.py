@@ -21,7 +21,7 @@ from varde.latest import Customer
 from varde.pairs import Relation
 from varde.rows import Row
 from varde.settings import Settings
-from varde.store import packing, reads, sticky
+from varde.store import frozen, packing, reads, sticky
 from varde.store.cluster import Cluster
 from varde.store.connection import Client, connect
 from varde.store.names import Names
@@ -155,10 +155,11 @@ class Store(Sending):
         return self._patch(touched)
 
     def remember(self, recents: Iterable[Recent]) -> None:
-        """Merge customers' latest items, forget the variations of the erased and note them, in one round trip."""
+        """Merge customers' latest items, forget what the erased were given and note them, in one round trip."""
         every = list(recents)
         calls = [packing.remember_call(recent, self._settings) for recent in every]
         calls += sticky.forget_commands(every)
+        calls += frozen.forget_commands(every)
         calls += packing.tombstone_commands(every, self._clock(), self._settings)
         if calls:
             self._send(calls)

@@ -26,7 +26,10 @@ function init(args)
 end
 function request() at = at % #requests + 1; return requests[at] end
 local pause = tonumber(os.getenv("PAUSE_MS"))
-if pause > 0 then function delay() return pause end end
+local spread = os.getenv("SPREAD") == "1"
+if pause > 0 then
+  function delay() if spread then return math.random(0, 2 * pause) end return pause end
+end
 function done(summary, latency)
   io.write(string.format("FIGURES %d %d %d %d %d %d %d\\n", summary.requests, summary.duration,
     latency:percentile(50), latency:percentile(90), latency:percentile(99),
@@ -131,7 +134,14 @@ def warm(base: str) -> float:
 
 
 def load(
-    base: str, pid: int, paths: Sequence[str], *, connections: int = 32, seconds: int = 6, pause_ms: int = 0
+    base: str,
+    pid: int,
+    paths: Sequence[str],
+    *,
+    connections: int = 32,
+    seconds: int = 6,
+    pause_ms: int = 0,
+    spread: bool = False,
 ) -> Figures:
     """Ask for the paths, round and round, over `connections` kept-alive connections of one wrk thread.
 
@@ -142,6 +152,7 @@ def load(
         connections: at once.
         seconds: how long.
         pause_ms: every connection waits this long after each answer; 0: as fast as it goes.
+        spread: waits anything up to twice as long instead, so that requests come at any time.
     """
     with tempfile.TemporaryDirectory() as folder:
         script, listed = Path(folder, "load.lua"), Path(folder, "paths")
@@ -151,7 +162,7 @@ def load(
         assert wrk, "wrk is not installed: apt-get install wrk"
         words = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), base]
         before = cpu_s(pid)
-        env = {**os.environ, "PATHS": str(listed), "PAUSE_MS": str(pause_ms)}
+        env = {**os.environ, "PATHS": str(listed), "PAUSE_MS": str(pause_ms), "SPREAD": str(int(spread))}
         ran = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
         used = cpu_s(pid) - before
     found = re.search(r"FIGURES (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", ran.stdout)
