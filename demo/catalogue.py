@@ -1,4 +1,7 @@
-"""The catalogue of an outdoor shop that does not exist: 440 products in 22 categories, always the same ones. Pure."""
+"""The catalogue of an outdoor shop that does not exist: 440 products in 22 categories, always the same ones. Pure.
+
+And a few arrivals that simulated shoppers do not know: whoever looks at one is the first.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ MODELS = (
     "Heather", "Wolverine", "Birch", "Dipper", "Sorrel", "Arctic Fox", "Cloudberry", "Merlin", "Spruce", "Lemming",
     "Crowberry", "Raven", "Willow",
 )  # fmt: skip
+NEW_IN = ("tent", "pack", "boot", "jacket", "lamp", "stove", "bag", "bottle")
+"""Categories with an arrival."""
 TIERS = 3
 """Budget, middle, best: shoppers keep to one more than not."""
 
@@ -86,6 +91,26 @@ def catalogue() -> dict[str, tuple[Product, ...]]:
 def products() -> dict[str, Product]:
     """Product id -> product, of the whole catalogue."""
     return {product.id: product for shelf in catalogue().values() for product in shelf}
+
+
+@cache
+def arrivals() -> dict[str, Product]:
+    """Product id -> product, of what is new in. They are in no shelf of `catalogue` and sell last."""
+    rng = random.Random("arrivals")  # noqa: S311 - a fixed assortment, nothing secret
+    return {product.id: product for product in (_arrival(BY_SLUG[slug], rng) for slug in NEW_IN)}
+
+
+def _arrival(category: Category, rng: random.Random) -> Product:
+    names = {product.name for product in catalogue()[category.slug]}
+    low, high = category.prices
+    while True:
+        brand, tier = rng.choice(BRANDS), rng.randrange(TIERS)
+        name = f"{brand} {rng.choice(MODELS)} {rng.choice(category.kinds)}"
+        price = round(low + (high - low) * (tier + rng.random()) / TIERS) - 0.05
+        if name not in names:
+            return Product(
+                f"{category.slug}-{PER_CATEGORY + 1:03d}", name, category.slug, brand, price, PER_CATEGORY, tier
+            )
 
 
 def _shelf(category: Category, rng: random.Random) -> list[Product]:

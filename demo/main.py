@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from dataclasses import replace
@@ -19,12 +18,12 @@ from typing import Any
 from varde.batch.arguments import check
 from varde.history import Signal
 from varde.pairs import Relation
-from varde.settings import Settings, from_env, option
+from varde.settings import PREFIX, Settings, from_env, option
 from varde.store.sync import Store
 
-from . import assortment, figures, formats, once
+from . import assortment, figures, formats, mails, once, shop_child, shop_command
 from .arguments import positive, whole, whole_from
-from .catalogue import products
+from .catalogue import arrivals, products
 from .landing import UnaccountedError
 from .process import ChildError
 from .replay import publish
@@ -42,9 +41,10 @@ LOG_EVERY_S = 5.0
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="varde demo",
-        description="Start Redis, Pub/Sub, the stream, the server and simulated shoppers on this machine; Ctrl-C stops "
-        "everything. With --once, play a bounded input, compare the live counts with the nightly ones pair by pair, "
-        "print one JSON object as the last line, and exit with 0 only if they agree.",
+        description="Start Redis, Pub/Sub, the stream, the server, a shop and simulated shoppers on this machine, and "
+        "open a browser on the shop; Ctrl-C stops everything. With --once, play a bounded input, compare the live "
+        "counts with the nightly ones pair by pair, print one JSON object as the last line, and exit with 0 only if "
+        "they agree.",
     )
     parser.add_argument("--once", action="store_true", help="play a bounded input, check it, exit")
     parser.add_argument("--data", type=Path, help="a file to play instead of simulated shoppers (with --once)")
@@ -57,6 +57,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=positive, default=20.0, help="messages per second of the shoppers (%(default)s)")
     parser.add_argument("--seed", type=whole, default=1, help="of the shoppers (%(default)s)")
     parser.add_argument("--port", type=option("port"), help="of the server (8080, or a free one if that is taken)")
+    parser.add_argument(
+        "--shop-port", type=option("port"), help=f"of the shop ({shop_command.PORT}, or a free one if that is taken)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="open no browser on the shop")
     parser.add_argument(
         "--visits",
         type=whole_from(1),
@@ -116,8 +120,11 @@ def _once(given: argparse.Namespace, settings: Settings) -> int:
 def _live(given: argparse.Namespace, settings: Settings) -> int:
     print("Starting Redis, Pub/Sub, the stream and the server …", flush=True)
     with contextlib.ExitStack() as stack:
-        system = stack.enter_context(running(_with_shop(settings), _port(given.port, settings)))
-        assortment.load(system.settings, int(time.time() * 1000))
+        port = shop_child.free(settings.host, settings.port) if given.port is None else given.port
+        system = stack.enter_context(running(_seen(_with_shop(settings)), port))
+        port = shop_child.free(shop_command.HOST, shop_command.PORT) if given.shop_port is None else given.shop_port
+        shop = shop_child.start(system, port, given.seed)
+        assortment.load(system.settings, int(time.time() * 1000), shop)
         store = stack.enter_context(contextlib.closing(Store.from_settings(system.settings)))
         begun = int(time.time() * 1000) - int(OPENING / given.rate * 1000)
         opening = itertools.islice(shoppers(given.seed, begun, given.rate), OPENING)
@@ -125,7 +132,9 @@ def _live(given: argparse.Namespace, settings: Settings) -> int:
         wait_until_settled(system, store, sent.messages, "first shoppers")
         words = f"--rate={given.rate}", f"--seed={given.seed}", f"--topic={system.names.topic}"
         system.varde("simulate", *words, f"--server={system.url}")
-        _where_to_look(system, store)
+        _where_to_look(system, store, shop)
+        if not given.no_browser:
+            shop_child.browse(shop, os.environ, sys.stdout.isatty())
         try:
             _show(system, store)
         except KeyboardInterrupt:
@@ -139,22 +148,21 @@ def _with_shop(settings: Settings) -> Settings:
     return replace(settings, config=settings.config or str(assortment.CONFIG))
 
 
-def _port(wanted: int | None, settings: Settings) -> int:
-    """The port asked for; otherwise the usual one if it is free, else any."""
-    if wanted is not None:
-        return wanted
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError:
-            return 0
-    return settings.port
+def _seen(settings: Settings) -> Settings:
+    """Unless told otherwise with pairs of a single customer in the lists, so that one's own visit shows in them."""
+    return settings if f"{PREFIX}MIN_CUSTOMERS" in os.environ else replace(settings, min_customers=1)
 
 
-def _where_to_look(system: System, store: Store) -> None:
+def _where_to_look(system: System, store: Store, shop: str) -> None:
+    new = next(iter(arrivals()))
+    print(
+        f"\n  shop      {shop}\n"
+        f"            Open {shop}/p/{new} in two windows side by side and agree to be remembered:\n"
+        "            nobody has looked at it yet. Go on to other goods in one of them: within seconds\n"
+        "            the list in the other begins with them."
+    )
     item, shown = _example(store, system.settings.min_customers)
-    names = products()
+    names = products() | arrivals()
     other = next(iter(shown), item)
     print(f"\nCustomers who viewed {item}, {names[item].name}, also viewed")
     for neighbour, customers in list(shown.items())[:5]:
@@ -164,9 +172,11 @@ def _where_to_look(system: System, store: Store) -> None:
         f"  answers   curl '{system.url}/v1/similar/{item}'\n"
         f"  trial     curl '{system.url}/v1/similar/{item}?placement={PLACEMENT}&aid=anybody'\n"
         f"  reason    curl '{system.url}/v1/explain/{item}/{other}'\n"
+        f"  mail      curl '{mails.look_up(system)}'\n"
+        f"            {mails.picture(system, int(time.time() * 1000))}\n"
         f"  metrics   {system.url}/metrics\n"
         f"  erase     curl -H 'Authorization: Bearer {system.settings.admin_key}' "
-        f'-d \'{{"user_id": "shopper-1-00007"}}\' {system.url}/v1/erase\n'
+        f'-d \'{{"user_id": "{mails.RECIPIENT}"}}\' {system.url}/v1/erase\n'
         f"  ({system.kinds})\n\nCtrl-C stops everything.\n",
         flush=True,
     )

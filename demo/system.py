@@ -82,6 +82,7 @@ def running(settings: Settings, port: int = 0) -> Iterator[System]:
         key = settings.admin_key or secrets.token_urlsafe(24)
         ours = replace(settings, redis_url=redis.url, redis_cluster="no", port=port, admin_key=key)
         ours = replace(ours, topic=names.topic, exposures_topic=names.exposures)
+        ours = replace(ours, link_secret=settings.link_secret or (secrets.token_urlsafe(32),))
         children = stack.enter_context(Children(logs))
         env = {**broker.env, **_environment(ours)}
         kinds = f"Pub/Sub: {broker.kind}, {names.topic}; Redis: {redis.url}"
@@ -111,9 +112,11 @@ def _environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}REDIS_CLUSTER": settings.redis_cluster,
         f"{PREFIX}PORT": str(settings.port),
         f"{PREFIX}WINDOW_DAYS": str(settings.window_days),
+        f"{PREFIX}MIN_CUSTOMERS": str(settings.min_customers),
         f"{PREFIX}TOPIC": settings.topic,
         f"{PREFIX}EXPOSURES_TOPIC": settings.exposures_topic,
         f"{PREFIX}ADMIN_KEY": settings.admin_key,
+        f"{PREFIX}LINK_SECRET": ",".join(settings.link_secret),
         f"{PREFIX}CONFIG": settings.config,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),

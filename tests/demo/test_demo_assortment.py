@@ -8,8 +8,8 @@ from tests.conftest import redis_binary, running_redis
 
 from varde.catalogue import Entry
 from varde.config import read
-from varde.demo import assortment
-from varde.demo.catalogue import catalogue, products
+from varde.demo import assortment, shop_command, shop_pages
+from varde.demo.catalogue import arrivals, catalogue, products
 from varde.settings import Settings
 from varde.store.catalogue_sync import CatalogueStore
 
@@ -28,14 +28,32 @@ def settings() -> Iterator[Settings]:
 
 
 def test_every_product_has_what_a_page_shows(entries: dict[str, Entry]) -> None:
-    assert entries.keys() == products().keys()
+    known = products() | arrivals()
+    assert entries.keys() == known.keys()
     for entry in entries.values():
-        assert entry.title == products()[entry.id].name
+        assert entry.title == known[entry.id].name
+        assert (entry.url, entry.image) == (f"/p/{entry.id}", f"/pictures/{entry.id}.png?w=480")
         assert entry.price
         assert entry.currency
         assert entry.brand
         assert len(entry.categories) == 2
     assert len({entry.categories[-1] for entry in entries.values()}) == len(catalogue())
+
+
+def test_pages_and_pictures_are_the_shops() -> None:
+    shop = "http://127.0.0.1:8090"
+    for entry in assortment.entries(shop):
+        assert str(entry.url).startswith(f"{shop}/p/")
+        assert str(entry.image).startswith(f"{shop}/pictures/")
+
+
+def test_nobody_knows_what_is_new() -> None:
+    """Simulated shoppers choose from the shelves; arrivals can be bought and are on none."""
+    known = {product.id for shelf in catalogue().values() for product in shelf}
+    assert len(arrivals()) >= 6
+    assert not known & arrivals().keys()
+    for entry in assortment.entries():
+        assert entry.id not in arrivals() or not (entry.hidden or entry.sold_out)
 
 
 def test_rules_have_something_to_do(entries: dict[str, Entry]) -> None:
@@ -77,7 +95,10 @@ def test_the_configuration_of_its_server_names_what_there_is(
     """With any VARDE_RANKINGS: it names none."""
     config = read(assortment.CONFIG.read_text(encoding="utf-8"), rankings)
     assert config.access.public == {"read", "explain"}
-    assert {"default", "product-page", "cart", "home", "popular"} <= config.placements.keys()
+    assert {"default", "product-page", "also-viewed", "for-you", "cart", "home", "popular"} <= config.placements.keys()
+    assert config.placements.keys() >= set(shop_pages.TELLS.values()), "what the shop's pages ask for"
+    assert shop_command.WRITE_KEY in config.collector.write_keys
+    assert "also-viewed" not in {name for one in config.experiments.values() for name in one.placements}
     named = set(config.static)
     for placement in config.placements.values():
         named |= {*placement.must_include, *(placement.static or ())}
