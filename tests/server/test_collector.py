@@ -292,7 +292,7 @@ async def test_a_bomb_is_refused_and_not_unpacked(start):
     assert client.app[INTAKE].bodies._left == collector_body.MOST_BYTES
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}" * 500)[:20], b"\x1f\x8b"])
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}" * 500, mtime=0)[:20], b"\x1f\x8b"])
 async def test_what_cannot_be_unpacked(start, data):
     client = await start()
     answer = await client.post("/v1/b", data=data, headers={**PLAIN, "Content-Encoding": "gzip"})
