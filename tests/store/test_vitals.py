@@ -6,8 +6,8 @@ import redis
 
 from varde.history import DAY_MS
 from varde.settings import Settings
-from varde.store.aio import Store
 from varde.store.night import NightStore, Reconciled
+from varde.store.serving import ServingStore
 from varde.store.vitals import Vitals
 
 
@@ -16,7 +16,7 @@ def settings_of(server):
 
 
 async def read(settings):
-    store = Store.from_settings(settings)
+    store = ServingStore.from_settings(settings)
     try:
         return await store.vitals()
     finally:

@@ -9,13 +9,12 @@ from varde.latest import Customer
 from varde.pairs import Relation
 from varde.rows import Row
 from varde.settings import Settings
-from varde.store import reads, vitals
+from varde.store import reads
 from varde.store.cluster import AsyncCluster
 from varde.store.connection import TIMEOUT, AsyncClient, connect_async
 from varde.store.names import Names
 from varde.store.reads import Weighted
 from varde.store.sending import AsyncSending
-from varde.store.vitals import Vitals
 
 
 class Store(AsyncSending):
@@ -104,10 +103,6 @@ class Store(AsyncSending):
     async def stats(self) -> dict[str, int]:
         """The stream's counters."""
         return await self._run(reads.stats())
-
-    async def vitals(self) -> Vitals:
-        """How Redis itself is, and how the last nights went."""
-        return await vitals.read(self._client)
 
     async def tombstones(self) -> dict[str, int]:
         """Customers who were erased: customer key -> up to when, ms."""

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from varde import keys
 from varde.pairs import Relation, Universe, universe
-from varde.store import frozen, opened, people
+from varde.store import frozen, opened, people, vitals
 from varde.store.aio import Store
 from varde.store.frozen import Frozen, freeze_call
 from varde.store.opened import Opened
@@ -20,6 +20,7 @@ from varde.store.people import Known, Who
 from varde.store.reads import Reading, flat
 from varde.store.scripts import Command, command
 from varde.store.sticky import Stuck, drop_command, stick_call
+from varde.store.vitals import Vitals
 
 _CHUNK = 5_000
 
@@ -127,6 +128,10 @@ class ServingStore(Store):
     async def opened(self, some: Sequence[Opened], within_s: int) -> list[int]:
         """Of each: how many slots the customer opened within so many seconds of it. One round trip."""
         return await self._run(opened.opened(some, within_s))
+
+    async def vitals(self) -> Vitals:
+        """How Redis itself is, and how the last nights went."""
+        return await vitals.read(self._client)
 
     async def touched(self, since: Sequence[int]) -> list[Touched]:
         """The rows that were written in each shard after the call of that number. One trip, two if there are any."""
