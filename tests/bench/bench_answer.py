@@ -13,7 +13,7 @@ from tests.bench.table import machine, median, say, table
 
 from varde.config import read
 from varde.rows import Row, decode, encode
-from varde.server import answers, kernel
+from varde.server import answers, kernel, plain
 from varde.server.asked import COMMON, SEEDS, Asked, asked
 from varde.server.blend import Sums
 from varde.server.experiments import Listed
@@ -122,9 +122,19 @@ def main() -> None:
             ["choose and write ten items", f"{us(whole, ROWS):.1f}"],
             ["prepare a row", f"{us(prepared, ROWS):.1f}"],
             ["choose and write ten items of a prepared row", f"{us(whole, ROWS):.1f}"],
+            [
+                "straight to bytes, one seed",
+                f"{us(_straight(memory, wanted, [(item(at),) for at in range(ROWS)]), ROWS):.1f}",
+            ],
+            ["straight to bytes, five seeds", f"{us(_straight(memory, wanted, fives), ROWS):.1f}"],
             ["write ten items", f"{us(lambda: [answers.body(shelf, one, 'x') for one in written], 300):.1f}"],
         ],
     )
+
+
+def _straight(memory: Memory, wanted: Asked, seeds: Sequence[tuple[str, ...]]) -> Callable[[], object]:
+    """Plain requests of prepared rows, chosen and written."""
+    return lambda: [plain.content(memory, wanted, None, one) for one in seeds]
 
 
 def _with_numpy(memory: Memory, do: Callable[[], object]) -> None:
