@@ -33,7 +33,7 @@ def collect(type_: str | None) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         config = switched_on(request)
         post_of(request)
-        shown = _user(request.headers.get("Authorization", ""))
+        shown = _shown(request.headers.get("Authorization", ""))
         asks = sender(request, browser=request.content_type == "text/plain")
         async with request.app[INTAKE].bodies.read(request, BODY_BYTES) as body:
             arguments = body, type_, shown, asks, frozenset(config.write_keys)
@@ -67,9 +67,14 @@ def _read(body: bytes, type_: str | None, shown: str | None, asks: Sender, keys:
     return taken(given, type_, asks, own)
 
 
-def _user(authorization: str) -> str | None:
-    """The user name of Basic, where SDKs put the write key; some leave the colon out."""
+def _shown(authorization: str) -> str | None:
+    """The write key of the header: the user name of Basic, where some leave the colon out, or a Bearer.
+
+    A Bearer may as well be a token of Segment's OAuth, beside the key in the body.
+    """
     scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
     if scheme.lower() != "basic":
         return None
     try:

@@ -162,6 +162,7 @@ async def test_requests_of_one_message_share_a_call(start, topic):
         (basic(""), KEY),
         ({"Authorization": "Basic ???"}, KEY),
         ({"Authorization": "Bearer of-an-oauth-server"}, KEY),
+        ({"Authorization": f"Bearer {KEY}"}, None),
         ({}, OTHER),
     ],
 )
