@@ -141,7 +141,7 @@ def test_a_killed_process_is_replaced_and_takes_only_its_own_connections_along(s
     servers = start()
     port = servers.port
     stop = threading.Event()
-    callers = [Caller(port, stop) for _ in range(8)]
+    callers = [Caller(port, stop) for _ in range(12)]  # the kernel spreads them by chance
     for caller in callers:
         caller.start()
     until(lambda: all(len(caller.seen) > 20 for caller in callers))
@@ -157,7 +157,9 @@ def test_a_killed_process_is_replaced_and_takes_only_its_own_connections_along(s
     assert servers.children()["1"] == before["1"], "the other was left alone"
     broken = [(mine, what) for caller in callers for mine, what in caller.seen if what != 200]
     assert len({mine for mine, _ in broken}) == len(broken), "at most the last request of a connection to the dead one"
-    assert len(broken) < len(callers), "those of the other went on"
+    # Who connects again may meet the dead one's port once more before the kernel closes it.
+    whole = [caller for caller in callers if all(what == 200 for _, what in caller.seen)]
+    assert whole, "those of the other went on"
     assert not any(isinstance(what, int) for _, what in broken)
     assert not any(caller.refused.is_set() for caller in callers), "the port was open all the time"
     assert servers.said("process 0 has ended with 137")
