@@ -14,7 +14,12 @@ from varde.settings import PREFIX, SECRET, Settings, SettingsError, from_env
 LOCAL_RUNNER = "BundleBasedDirectRunner"
 """Beam's local streaming runner, by name: its DirectRunner switch picks other engines on other machines."""
 
-_SERVER_ONLY = {"cart_hours", "config", "host", "port", "min_customers", "deadline_ms", "topic", "admin_key"}
+_SERVER_ONLY = {
+    "cart_hours", "config", "host", "port", "min_customers", "deadline_ms", "topic", "exposures_topic",
+    "exposures_queue", "collector_queue", "processes", "access_log",
+}  # fmt: skip
+_NOT_SENT = {"admin_key": "", "topic": "", "link_secret": (), "webhook_secret": "", "webhook_token": ""}
+"""What only the server needs and nobody else may read: it does not travel in a submitted job."""
 
 
 _CATALOGUE = (
@@ -133,8 +138,7 @@ def parameters(options: PipelineOptions, environ: dict[str, str], run_id: str) -
             given[PREFIX + setting.name.upper()] = f"--{setting.name}"
             merged[PREFIX + setting.name.upper()] = str(value)
     try:
-        # What only the server needs does not travel in a submitted job.
-        settings = replace(from_env(merged), admin_key="", topic="")
+        settings = replace(from_env(merged), **_NOT_SENT)
     except SettingsError as error:
         variable, _, rest = str(error).partition(":")
         msg = f"{given.get(variable, variable)}:{rest}"

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, SetupOptions, StandardOptions
 
-from varde.settings import Settings, SettingsError
+from varde.settings import SECRET, Settings, SettingsError
 from varde.streaming import main
 from varde.streaming.options import LOCAL_RUNNER, StreamOptions, StreamParameters, parameters
 
@@ -130,3 +130,12 @@ def test_help_names_every_option(capsys):
 
 def test_the_class_adds_its_options_to_beams():
     assert StreamOptions(["--lanes=4", SUBSCRIPTION]).view_as(StreamOptions).lanes == 4
+
+
+def test_no_secret_of_the_server_travels_in_a_submitted_job():
+    """Whoever may read the job can read its settings."""
+    secret = "a-secret-that-only-the-server-needs-to-know"
+    names = sorted(SECRET - {"id_secret"})
+    environ = {f"VARDE_{name.upper()}": secret for name in names}
+    settings = parameters(main.options([]), environ, "run").settings
+    assert secret not in "".join(str(getattr(settings, name)) for name in names)
