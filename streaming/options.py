@@ -18,7 +18,7 @@ _SERVER_ONLY = {
     "cart_hours", "config", "host", "port", "min_customers", "deadline_ms", "topic", "exposures_topic",
     "exposures_queue", "collector_queue", "processes", "access_log",
 }  # fmt: skip
-_NOT_SENT = {"admin_key": "", "topic": "", "link_secret": (), "webhook_secret": "", "webhook_token": ""}
+_NOT_SENT: dict[str, Any] = {"admin_key": "", "topic": "", "link_secret": (), "webhook_secret": "", "webhook_token": ""}
 """What only the server needs and nobody else may read: it does not travel in a submitted job."""
 
 
