@@ -11,7 +11,6 @@ import orjson
 
 from .asked import Asked
 from .experiments import Listed, said_of
-from .heads import said
 from .hot import HotRow
 from .rules import Pick
 from .shelf import Shelf
@@ -111,14 +110,14 @@ def items(
     fragments = None if lang or currency else shelf.fragments
     out: list[bytes] = []
     reasons: dict[int | None, bytes] = {}
-    for slot, score, customers, seed, of, label, words in picks:
+    for slot, score, customers, seed, of, label in picks:
         shown = fragments[slot] if fragments is not None else fragment(slot, lang, currency)
-        if words is None:
-            words = (
-                b'{"score":%b,"customers":null,' % _number(score)
-                if score is None or customers is None
-                else said(score, customers)
-            )
+        words = (
+            b'{"score":%b,"customers":null,' % _number(score)
+            if score is None or customers is None
+            # Nine significant digits: more say nothing about customers.
+            else b'{"score":%.9g,"customers":%d,' % (score, customers)
+        )
         if because:
             reason = reasons.get(seed)
             if reason is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from varde.config import Config, Ranking
 from varde.pairs import Relation
@@ -14,6 +14,9 @@ from varde.placements import SAME, Placement, Price, price
 from .errors import bad_parameter
 from .params import MOST_ITEMS, Query
 from .rules import Rules
+
+if TYPE_CHECKING:
+    from .plain import Ready
 
 COMMON = (
     "n",
@@ -93,6 +96,8 @@ class Asked:
 
     plain: bool = field(default=False, compare=False, repr=False)
     """Whether nothing but the items' rows and kinds decides, so that `plain` may answer."""
+    ready: Ready | None = field(default=None, compare=False, repr=False)
+    """What `plain` keeps for its answers."""
 
     @property
     def relative(self) -> bool:
@@ -183,6 +188,7 @@ def at(asked: Asked, placement: Placement, ranking: Ranking | None, relation: Re
         "relation": asked.relation if "relation" in given else pairs,
         "standing": {},
         "plain": False,
+        "ready": None,
     }
     if placement is asked.placement:
         other = Asked(*_values(asked))  # replace() takes three times as long

@@ -7,13 +7,17 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import Loops
+from .kernel import Room
 from .rules import Offer
-from .scored import Ordered, customers_of, scores_of, slots_of
+from .scored import EMPTY, Ordered, customers_of, scores_of, slots_of
+
+if TYPE_CHECKING:
+    from .compiled import Loops
 
 WEIGHTS = (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5)
 """Weight of a seed by its place, the most recent first."""
@@ -33,12 +37,11 @@ class Sums:
         """One for each thread.
 
         Args:
-            loops: compiled ones of `kernel`; None: numpy adds up.
+            loops: of `compiled`; None: numpy adds up.
         """
         self._loops = loops
         self._sums = np.zeros(1024)
-        self._top = np.zeros(FIRST)
-        self._table, self._counts, self._totals = _room(1024)
+        self._room = Room()
 
     def of(self, slots: Slots, scores: Floats) -> Floats:
         """For each entry the sum of the scores of all that have its slot, added up in their order."""
@@ -70,39 +73,19 @@ class Sums:
             weights: of each, SEEDS numbers.
             seeds: slot of each one's seed.
             ids: item ids by slot.
-            most: how many, at most FIRST.
+            most: how many.
         """
         if self._loops is None:
             return ()
-        cells, ends = np.concatenate([part.cells for part in parts]), _ends(parts)
-        if len(cells) > len(self._counts):
-            self._table, self._counts, self._totals = _room(2 * len(cells))
-        counts, totals = self._counts, self._totals
-        all_ = self._loops.add_up(cells, cells.view(np.float64), ends, weights, self._table, counts, totals)
-        n = self._loops.select(all_, most, self._top, counts, totals)
+        self._room = room = self._room.widened(sum(map(len, parts)))
+        cells = (*(part.cells for part in parts), *(EMPTY.cells,) * (SEEDS - len(parts)))
+        counts, totals = room.counts, room.totals
+        n = self._loops.select(
+            self._loops.add_up(cells, weights, room.table, counts, totals), most, room.top, counts, totals
+        )
         found = zip(totals[: abs(n), 0].tolist(), counts[: abs(n)].tolist(), strict=True)
         offers = ((slot, total, met, seeds[part]) for total, (slot, met, part) in found)
         return offers if n >= 0 else sorted(offers, key=lambda one: (-one[1], -one[2], ids[one[0]]))
-
-
-def _ends(parts: Sequence[Ordered]) -> tuple[int, ...]:
-    """Where each part ends, SEEDS numbers."""
-    ends, end = [], 0
-    for part in parts:
-        end += len(part.cells)
-        ends.append(end)
-    return (*ends, *(end,) * (SEEDS - len(ends)))
-
-
-def _room(n: int) -> tuple[NDArray[np.int32], NDArray[np.int64], Floats]:
-    """For the work of `kernel` and its results."""
-    return np.zeros(1 << (2 * n - 1).bit_length(), np.int32), np.zeros((n, 3), np.int64), np.zeros((n, 2))
-
-
-def single(order: Ordered, seed: int) -> Iterator[Offer]:
-    """The candidates of one row, in its order."""
-    yield from order.best(seed)
-    yield from order.rest(seed)
 
 
 def blended(orders: Sequence[Ordered], seeds: Sequence[int], ids: Sequence[str], sums: Sums) -> Iterator[Offer]:
@@ -120,7 +103,7 @@ def blended(orders: Sequence[Ordered], seeds: Sequence[int], ids: Sequence[str],
     if not there:
         return iter(())
     if len(there) == 1 and there[0] == 0:
-        return single(orders[0], seeds[0])
+        return orders[0].offers(seeds[0])
     if len(there) == SEEDS:
         return _blended(orders, WEIGHTS, seeds, ids, sums)
     weights = [WEIGHTS[at] for at in there]

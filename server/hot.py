@@ -21,7 +21,6 @@ from varde.rows import REVISION_SLICE, candidates, decode
 from varde.store.serving import RowKey, Touched
 
 from .errors import StoreError
-from .heads import Head, Name
 from .scored import EMPTY, Ordered, ordered
 from .shelf import Shelf
 from .trips import Trips, reason_of
@@ -31,6 +30,8 @@ FRESH_S = 1.5
 """For how long rows are fresh after the notes were read."""
 ROWS = 100_000
 """Rows in memory."""
+Name = tuple[Ranking, int]
+"""A ranking and the fewest customers of a pair that is shown."""
 _NONE: Mapping[int, Ordered] = MappingProxyType({})
 _REMEMBERED_S = 10.0
 """How long it is known that a row was written: longer than any reading of a row is under way."""
@@ -49,7 +50,7 @@ class RowStore(Protocol):
 class HotRow:
     """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
 
-    __slots__ = ("current", "heads", "key", "orders", "packed", "revision")
+    __slots__ = ("current", "key", "orders", "packed", "revision")
 
     def __init__(self, key: RowKey, data: bytes | None) -> None:
         """A row that was read.
@@ -65,7 +66,6 @@ class HotRow:
         self.revision = None if data is None else data[REVISION_SLICE[0] : REVISION_SLICE[1] + 1]
         self.packed = data if data is not None and candidates(data) else None
         """None for a row without candidates."""
-        self.heads: tuple[Head, ...] = ()
         self.orders: Mapping[int, Ordered] = _NONE
         """By the code of the ranking itself: its name may mean another formula since the request for it came."""
         self.current = True
@@ -163,12 +163,16 @@ class HotRows:
 
     def order(self, rows: Sequence[HotRow], ranking: Ranking, floor: int) -> list[Ordered]:
         """The rows' candidates under a ranking; those that were not ordered yet are scored together."""
-        code = self._codes.setdefault((ranking, floor), len(self._codes))
+        code = self.code(ranking, floor)
         missing = [hot for hot in rows if hot.packed is not None and code not in hot.orders]
         if missing:
             for hot, order in zip(missing, self._scored(missing, ranking, floor), strict=True):
                 hot.orders = {**hot.orders, code: order}
         return [hot.orders.get(code, EMPTY) for hot in rows]
+
+    def code(self, ranking: Ranking, floor: int) -> int:
+        """What an order is kept under, until `era` changes."""
+        return self._codes.setdefault((ranking, floor), len(self._codes))
 
     def _scored(self, rows: Sequence[HotRow], ranking: Ranking, floor: int) -> list[Ordered]:
         found = ordered([decode(hot.packed) for hot in rows if hot.packed is not None], ranking, floor, self._shelf)
@@ -178,7 +182,7 @@ class HotRows:
     def reorder(self) -> None:
         """Forget every order: rankings mean something else now."""
         for row in self._rows.values():
-            row.orders, row.heads = _NONE, ()
+            row.orders = _NONE
         self._codes.clear()
         self.era += 1
 
@@ -239,12 +243,12 @@ class HotRows:
         return found
 
     def prepare(self, found: Sequence[tuple[RowKey, bytes | None]], began: float, names: Sequence[Name]) -> None:
-        """Remember rows that nobody has asked for yet, with their heads.
+        """Remember rows that nobody has asked for yet, and put them in order.
 
         Args:
             found: rows as they were read; what is no row is left to whoever asks for it.
             began: when the reading began (`now`).
-            names: what their heads are ordered by.
+            names: what they are ordered by.
         """
         rows = []
         for key, data in found:
@@ -254,14 +258,12 @@ class HotRows:
                 if not row.current:  # written while it was read
                     self.replaced.add(key)
         for name in names:
-            wanted = [row for row in rows if row.packed is not None and all(head.name != name for head in row.heads)]
-            for row, order in zip(wanted, self.order(wanted, *name), strict=True):
-                row.heads = (*row.heads, Head(order, name))
+            self.order(rows, *name)
 
     def prepared(self, key: RowKey) -> bool:
-        """Whether the row is in memory with a head, if it has any candidates."""
+        """Whether the row is in memory and in some order, if it has any candidates."""
         row = self._rows.get(key)
-        return row is not None and (row.packed is None or row.heads != ())
+        return row is not None and (row.packed is None or len(row.orders) > 0)
 
     @property
     def full(self) -> bool:

@@ -5,11 +5,7 @@ Without numba, `blend` does the same with numpy, more slowly (docs/benchmarks.md
 
 from __future__ import annotations
 
-import importlib
-import logging
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,52 +16,41 @@ Array = NDArray[Any]
 SCATTER = 0x9E3779B1
 """Multiplies slots so that their upper bits are spread over the table: the golden ratio's part of 2 ** 32 (Knuth)."""
 
-logger = logging.getLogger("varde.server")
 
-
-def add_up(
-    cells: Array,
-    scores: Array,
-    ends: tuple[int, ...],
-    weights: tuple[float, ...],
-    table: Array,
-    counts: Array,
-    totals: Array,
-) -> int:
+def add_up(parts: tuple[Array, ...], weights: tuple[float, ...], table: Array, counts: Array, totals: Array) -> int:
     """The weighted sum of each item's scores, added up in the order of the entries; the number of items.
 
     Items are found in a hash table with linear probing, which fits into the nearest cache of the processor, whereas
     a sum for each item of the shop would not.
 
     Args:
-        cells: the parts' entries as Ordered has them, one after the other, shape (n, 2); in a part an item comes once.
-        scores: the same memory as floats.
-        ends: where each part ends.
+        parts: entries as Ordered has them, shape (n, 2); in a part an item comes once.
         weights: of the parts.
-        table: zeros, a power of two of them, at least twice n; zeros again afterwards.
-        counts: the result, room for n lines: slot; customers and part of the entry that gave most of the sum.
-        totals: the result, room for n lines: the sum; what that entry gave.
+        table: zeros, a power of two of them, at least twice as many as all entries; zeros again afterwards.
+        counts: the result, room for all entries: slot; customers and part of the entry that gave most of the sum.
+        totals: the result, likewise: the sum; what that entry gave.
     """
-    found, part, last = 0, 0, len(table) - 1
-    for at in range(len(cells)):
-        while at >= ends[part]:
-            part += 1
-        code = cells[at, 0]
-        slot, met, own = code >> CUSTOMER_BITS, code & CUSTOMERS, scores[at, 1] * weights[part]
-        cell = (slot * SCATTER >> 16) & last
-        while table[cell] != 0 and counts[table[cell] - 1, 0] != slot:
-            cell = (cell + 1) & last
-        place = table[cell] - 1
-        if place < 0:
-            place = found
-            found += 1
-            table[cell] = found
-            counts[place, 0], totals[place, 0] = slot, own
-        else:
-            totals[place, 0] += own
-            if not (own > totals[place, 1] or (own == totals[place, 1] and met > counts[place, 1])):
-                continue
-        totals[place, 1], counts[place, 1], counts[place, 2] = own, met, part
+    found, last = 0, len(table) - 1
+    for part in range(len(parts)):
+        cells = parts[part]
+        scores = cells.view(np.float64)
+        for at in range(len(cells)):
+            code = cells[at, 0]
+            slot, met, own = code >> CUSTOMER_BITS, code & CUSTOMERS, scores[at, 1] * weights[part]
+            cell = (slot * SCATTER >> 16) & last
+            while table[cell] != 0 and counts[table[cell] - 1, 0] != slot:
+                cell = (cell + 1) & last
+            place = table[cell] - 1
+            if place < 0:
+                place = found
+                found += 1
+                table[cell] = found
+                counts[place, 0], totals[place, 0] = slot, own
+            else:
+                totals[place, 0] += own
+                if not (own > totals[place, 1] or (own == totals[place, 1] and met > counts[place, 1])):
+                    continue
+            totals[place, 1], counts[place, 1], counts[place, 2] = own, met, part
     table[:] = 0
     return found
 
@@ -115,36 +100,17 @@ def select(found: int, most: int, top: Array, counts: Array, totals: Array) -> i
     return -kept if tied else kept
 
 
-class Loops(NamedTuple):
-    """Both, plain or compiled."""
+class Room:
+    """Where the loops work, kept between requests, since to clear what was used costs less than new arrays."""
 
-    add_up: Callable[..., int] = add_up
-    select: Callable[..., int] = select
+    __slots__ = ("counts", "lines", "table", "top", "totals")
 
+    def __init__(self, entries: int = 1024) -> None:
+        """For so many entries of all rows together."""
+        self.table = np.zeros(1 << (2 * entries - 1).bit_length(), np.int32)
+        self.counts, self.totals = np.zeros((entries, 3), np.int64), np.zeros((entries, 2))
+        self.top, self.lines = np.zeros(entries), np.zeros((entries, 3), np.int64)
 
-@cache
-def compiled() -> Loops | None:
-    """Both as machine code; None where numba is not there or does not work. The first call takes some seconds.
-
-    What was compiled is kept on disk, beside this file or, when that cannot be written, in the user's cache folder.
-    """
-    try:
-        numba = importlib.import_module("numba")  # by name: the package is optional
-        try:
-            return _tried(Loops(*map(numba.njit(cache=True), Loops())))
-        except RuntimeError:  # no folder to keep it in
-            return _tried(Loops(*map(numba.njit(), Loops())))
-    except Exception as error:  # noqa: BLE001 - numba fails in many ways, and is needed for none
-        logger.info("rows are added up with numpy: no numba (%s)", type(error).__name__)
-        return None
-
-
-def _tried(loops: Loops) -> Loops:
-    """Compile for the types that `blend` has."""
-    cells, ends, weights = np.zeros((2, 2), np.int64), (1, 2, 2, 2, 2), (1.0, 0.5, 0.0, 0.0, 0.0)
-    table, counts, totals = np.zeros(4, np.int32), np.zeros((2, 3), np.int64), np.zeros((2, 2))
-    found = loops.add_up(cells, cells.view(np.float64), ends, weights, table, counts, totals)
-    if loops.select(found, 1, np.zeros(1), counts, totals) != 1:
-        msg = "numba compiles wrongly"
-        raise ArithmeticError(msg)
-    return loops
+    def widened(self, entries: int) -> Room:
+        """This, or a larger one where it is too small."""
+        return self if entries <= len(self.counts) else Room(2 * entries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from varde.config import Config
 from varde.delivery import popularity
@@ -20,13 +20,15 @@ from varde.store.serving import RowKey
 from .asked import Asked
 from .blend import SEEDS, Sums, blended
 from .errors import StoreError
-from .heads import Head
 from .hot import HotRow, HotRows
 from .people import NOBODY, People, Person
 from .popular import Popular, Trending
 from .rules import NO_CATEGORY, Boosts, Offer, Pick, Picker, Rules
 from .scored import EMPTY
 from .shelf import Shelf, slots_of
+
+if TYPE_CHECKING:
+    from .plain import Pen
 
 PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE = "pairs", "category", "popular", "trending", "static", "none"
 RUNGS = (PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE)
@@ -64,6 +66,8 @@ class Memory:
     away: Callable[[], bool] = lambda: False
     """Whether Redis is known not to answer, so that nothing in memory is up to date."""
     sums: Sums = field(default_factory=Sums)
+    pen: Pen | None = None
+    """Where loops are compiled."""
 
 
 class Read(NamedTuple):
@@ -149,11 +153,9 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     picker = Picker(shelf, rules(memory, asked, known), asked.n, taken=taken, own=own, groups=groups)
     if asked.placement.must_include:
         picker.pin(slots_of(shelf, asked.placement.must_include))
-    rung, head = NONE, None if picker.boosted or len(found.rows) != 1 else head_of(found.rows[0], asked)
-    if head is not None and picker.take(PAIRS, head, known[0]):
-        rung = PAIRS
-    if not picker.full and (rung == NONE or asked.fill or not (head and head.whole)):
-        for name, candidates in _ladder(memory, asked, known, found, head is not None and head.whole):
+    rung = NONE
+    if not picker.full:
+        for name, candidates in _ladder(memory, asked, known, found):
             if picker.offer(name, candidates) and rung == NONE:
                 rung = name
             if picker.full or (rung != NONE and not asked.fill):
@@ -164,22 +166,11 @@ def compose(memory: Memory, asked: Asked, found: Read, taken: Collection[int] = 
     return Made(picker.picks, rung, found.stale, current, found.seeds)
 
 
-def head_of(row: HotRow | None, asked: Asked) -> Head | None:
-    """What is ready of a row in the order that is asked for."""
-    if row is not None:
-        for head in row.heads:
-            if head.name[0] is asked.ranking and head.name[1] == asked.floor:
-                return head
-    return None
-
-
-def _ladder(
-    memory: Memory, asked: Asked, seeds: Sequence[int], found: Read, without_pairs: bool
-) -> Iterator[tuple[str, Iterable[Offer]]]:
+def _ladder(memory: Memory, asked: Asked, seeds: Sequence[int], found: Read) -> Iterator[tuple[str, Iterable[Offer]]]:
     source = asked.placement.source
     if source == "trending":
         yield TRENDING, memory.trending.order(asked.floor)
-    elif source != "popular" and found.rows and not without_pairs:
+    elif source != "popular" and found.rows:
         yield PAIRS, _pairs(memory, asked, found)
     signal = int(asked.relation.column_signal)
     now = popularity(memory.clock(), memory.half_life_days)

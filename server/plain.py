@@ -1,27 +1,91 @@
-"""Answers to plain requests, straight to bytes, which `lists` and `answers` make in several steps. Pure.
+"""Answers to plain requests, from rows straight to bytes, which `lists` and `answers` make in several steps.
 
 Almost every request is plain: for everybody, at a placement without experiments, pins and boosts, of items whose rows
 are in memory. What is made here is, byte for byte, what is made there (the tests hold one against the other); whatever
-is not plain, or gives fewer items than are wanted, is left to them.
+is not plain, or gives fewer items than are wanted, is left to them. So is everything where there is no numba.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import lists
-from .answers import Content, because_of, echo, kind
-from .asked import Asked
-from .blend import FIRST, SEEDS, WEIGHTS
+from .answers import Content, echo, kind
+from .blend import SEEDS, WEIGHTS
 from .experiments import NO_TRIAL
-from .heads import MOST_HEADS, Head, Name, said
-from .hot import HotRow, HotRows
-from .lists import PAIRS, Memory
-from .rules import Rules
-from .shelf import Shelf
+from .fragments import BUYABLE, SHOWN, Fragments
+from .kernel import Room
+from .params import MOST_ITEMS
+from .scored import EMPTY, Ordered
+
+if TYPE_CHECKING:
+    from .asked import Asked
+    from .compiled import Loops
+    from .lists import Memory
 
 _SPARE = 6
-"""Sums that are ready beyond the items wanted and the seeds: rules seldom leave more out."""
+"""Items of several rows that are looked at beyond the items wanted and the seeds: rules seldom leave more out."""
+_BYTES = 1 << 17
+_NO_CELLS = (EMPTY.cells,) * SEEDS
+
+
+class Ready(NamedTuple):
+    """What is the same for every answer to a request's parameters, while shelf and rankings are the same.
+
+    epoch, era: of shelf and rows. code: of the order. bits: of Fragments' OPEN. begin: the first fields of the list.
+    """
+
+    epoch: int
+    era: int
+    code: int
+    bits: int
+    variants: bool
+    excluded: NDArray[np.int64]
+    begin: bytes
+    usual: bool
+    """Whether answers have to be made in the usual way."""
+
+
+class Pen:
+    """Writes items by compiled loops; holds where they work and what they write on."""
+
+    def __init__(self, loops: Loops) -> None:
+        """One for each thread."""
+        self._loops, self._room = loops, Room()
+        self._out, self._chosen = np.zeros(_BYTES, np.uint8), np.zeros(MOST_ITEMS, np.int64)
+        self._view, self._seed = self._out.data, np.zeros(1, np.int64)
+
+    def one(
+        self, order: Ordered, slot: int, ready: Ready, n: int, fragments: Fragments, *, because: bool
+    ) -> tuple[memoryview, int] | None:
+        """The items of a row, with commas between them, and how many; None where the usual way has to do it.
+
+        The bytes are good until the next call.
+        """
+        self._seed[0] = slot
+        length, found = self._loops.one(
+            order.cells, n, ready.bits, ready.variants, because, self._seed, ready.excluded,
+            fragments.cards, fragments.text, self._out, self._chosen,
+        )  # fmt: skip
+        return (self._view[: length - 1], found) if length > 0 else None
+
+    def several(
+        self, orders: Sequence[Ordered], slots: Sequence[int], ready: Ready, n: int, fragments: Fragments
+    ) -> tuple[memoryview, int] | None:
+        """The same of several rows, of at most SEEDS seeds; each item says which one it is there for."""
+        cells = [order.cells for order in orders]
+        self._room = room = self._room.widened(sum(map(len, cells)))
+        parts = (*cells, *_NO_CELLS[len(cells) :])
+        length, found = self._loops.several(
+            parts, WEIGHTS, n, _SPARE, ready.bits, ready.variants, True, np.array(slots), ready.excluded,
+            fragments.cards, fragments.text, room.table, room.counts, room.totals, room.top, self._out, self._chosen,
+            room.lines,
+        )  # fmt: skip
+        return (self._view[: length - 1], found) if length > 0 else None
 
 
 def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ...]) -> Content | None:
@@ -33,94 +97,45 @@ def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ..
         item: the seed of `similar`, or None on other routes.
         seeds: item ids, the most recent first.
     """
-    shelf = memory.shelf
+    shelf, hot, pen = memory.shelf, memory.hot, memory.pen
+    if pen is None or memory.away():
+        return None
     slots = [shelf.slots.get(seed, -1) for seed in seeds]
-    if not slots or -1 in slots or memory.away():
+    if not slots or -1 in slots:
         return None
-    rows = _rows(memory, asked, slots)
-    rules = lists.rules(memory, asked, slots)
-    if rows is None or not rules.plain or (rules.listed_only and shelf.some_unlisted):
-        return None
-    begin = _begin(asked, item)
-    out = [begin]
-    if len(rows) == 1:
-        head = lists.head_of(rows[0], asked) or _head(memory.hot, rows[0], (asked.ranking, asked.floor))
-        n = _written(shelf, rules, asked.n, slots, _of_head(head, shelf, None if item is not None else seeds[0]), out)
-        enough = n == asked.n or (head.whole and n > 0 and not asked.fill)
-    else:
-        n = _written(shelf, rules, asked.n, slots, _blended(memory, asked, rows, slots), out)
-        enough = n == asked.n
-    if not enough:
-        return None
-    out[-1] = b"}]}"
-    return Content(b"".join(out), PAIRS, n, rows)
-
-
-def _rows(memory: Memory, asked: Asked, slots: Sequence[int]) -> tuple[HotRow, ...] | None:
-    """The rows of the first SEEDS seeds; None unless all are in memory and known to be like those in Redis."""
-    hot, numbers, relation = memory.hot, memory.shelf.numbers, int(asked.relation)
+    ready = asked.ready
+    if ready is None or ready.epoch != shelf.epoch or ready.era != hot.era:
+        ready = asked.ready = _ready(memory, asked)
+    relation, numbers = int(asked.relation), shelf.numbers
     rows = hot.known([(relation, numbers[slot]) for slot in slots[:SEEDS]])
-    return rows if rows is None or hot.fresh else None
+    if rows is None or ready.usual or not hot.fresh:
+        return None
+    code = ready.code
+    orders: list[Ordered] = [row.orders.get(code) for row in rows]  # type: ignore[misc] # None is looked for below
+    if None in orders:
+        orders = hot.order(rows, asked.ranking, asked.floor)
+    if len(rows) == 1:
+        made = pen.one(orders[0], slots[0], ready, asked.n, shelf.fragments, because=item is None)
+        short = not asked.fill
+    else:
+        made = pen.several(orders, slots, ready, asked.n, shelf.fragments)
+        short = False
+    if made is None or not (made[1] == asked.n or short):
+        return None
+    return Content(b"".join((b'",', echo(item), ready.begin, made[0], b"]}")), lists.PAIRS, made[1], rows)
 
 
-def _begin(asked: Asked, item: str | None) -> bytes:
-    names = kind(asked.placement.name, asked.relation.label, asked.ranking.name, PAIRS)
-    return b'",%b%b"stale":false,%b"items":[' % (echo(item), names, NO_TRIAL)
-
-
-def _head(hot: HotRows, row: HotRow, name: Name) -> Head:
-    """The head of a row that has none of this name; it is kept."""
-    made = Head(hot.order((row,), *name)[0], name)
-    row.heads = (*row.heads[1 - MOST_HEADS :], made)
-    return made
-
-
-def _of_head(head: Head, shelf: Shelf, seed: str | None) -> Iterable[tuple[int, bytes]]:
-    """Slots and what is said of each; with the seed they are there for, unless it is said already."""
-    if seed is None:
-        return head
-    reason = because_of(seed)
-    return ((slot, words + reason) for slot, words in head)
-
-
-def _blended(memory: Memory, asked: Asked, rows: Sequence[HotRow], slots: Sequence[int]) -> Iterable[tuple[int, bytes]]:
-    """The same of several rows; nothing where `blend` has to do it."""
-    ids = memory.shelf.ids
-    orders = memory.hot.order(rows, asked.ranking, asked.floor)
-    there = [at for at, order in enumerate(orders) if len(order.cells)]
-    if len(there) < 2:
-        return ()
-    parts = [orders[at] for at in there]
-    weights = (*[WEIGHTS[at] for at in there], *(0.0,) * (SEEDS - len(there)))
-    of = [slots[at] for at in there]
-    reasons = {slot: because_of(ids[slot]) for slot in of}
-    most = min(FIRST, asked.n + len(slots) + _SPARE)
-    offers = memory.sums.best(parts, weights, of, ids, most)
-    return ((slot, said(score, met) + reasons[seed]) for slot, score, met, seed in offers)
-
-
-def _written(
-    shelf: Shelf, rules: Rules, n: int, seeds: Sequence[int], offers: Iterable[tuple[int, bytes]], out: list[bytes]
-) -> int:
-    """Add the items that the rules allow to `out`, best first, until there are n; how many.
-
-    As Picker does it where no kind of item is left out.
-    """
-    open_ = shelf.buyable if rules.in_stock else shelf.shown
-    group, fragments, variants = shelf.group, shelf.fragments, rules.group_variants
-    seen, left = {*rules.excluded, *seeds}, n
-    groups = {group[slot] for slot in seeds}
-    for slot, words in offers:
-        if not open_[slot] or slot in seen:
-            continue
-        if variants:
-            code = group[slot]
-            if code in groups:
-                continue
-            groups.add(code)
-        seen.add(slot)
-        out += words, fragments[slot], b"},"
-        left -= 1
-        if not left:
-            break
-    return n - left
+def _ready(memory: Memory, asked: Asked) -> Ready:
+    shelf, hot = memory.shelf, memory.hot
+    rules = lists.rules(memory, asked, ())
+    names = kind(asked.placement.name, asked.relation.label, asked.ranking.name, lists.PAIRS)
+    return Ready(
+        shelf.epoch,
+        hot.era,
+        hot.code(asked.ranking, asked.floor),
+        BUYABLE if rules.in_stock else SHOWN,
+        rules.group_variants,
+        np.array(sorted(rules.excluded), np.int64),
+        b'%b"stale":false,%b"items":[' % (names, NO_TRIAL),
+        not rules.plain or (rules.listed_only and shelf.some_unlisted),
+    )

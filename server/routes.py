@@ -29,6 +29,7 @@ T = TypeVar("T")
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 _SEEDED = tuple(f"{name}=" for name in SEEDS)
 _LISTED = f"{SEEDS[0]}="
+_BEFORE_ITEM = len(SIMILAR) - len("{item}")
 _PLAIN = re.compile(r"[\w.:,-]+", re.ASCII).fullmatch
 """Ids that stand for themselves in a query string, with commas between them."""
 NOTHING = keys.ANY_NUMBER
@@ -42,9 +43,14 @@ async def similar(request: web.Request) -> web.StreamResponse:
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
-        raw_path, _, query = target.partition("?")
-        item = item_in_path(raw_path, 3, "item")
-        answer = await desk.answer(target, _asked_before(desk, parts, query), item, parts.guard.client(request))
+        path, _, query = target.partition("?")
+        item = path[_BEFORE_ITEM:]
+        if not _PLAIN(item) or len(item) > ITEM_BYTES:
+            item = item_in_path(path, 3, "item")
+        wanted = _asked_before(desk, parts, query)
+        answer = desk.quick(target, wanted, item, (item,)) or await desk.answer(
+            target, wanted, item, parts.guard.client(request) if wanted.personal else ""
+        )
     response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
     if answer.listed is not None:
         _shown(request, parts, SIMILAR, answer.listed, response, started)
@@ -80,7 +86,9 @@ async def recommendations(request: web.Request) -> web.StreamResponse:
         source = wanted.placement.source
         if not seeds and not wanted.personal and source not in ("trending", "popular"):
             raise bad_parameter("items", "give items, item, uid or aid")
-        answer = await desk.answer(target, wanted, None, parts.guard.client(request), seeds)
+        answer = desk.quick(target, wanted, None, seeds) or await desk.answer(
+            target, wanted, None, parts.guard.client(request) if wanted.personal else "", seeds
+        )
     response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
     if answer.listed is not None:
         _shown(request, parts, RECOMMENDATIONS, answer.listed, response, started)

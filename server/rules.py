@@ -36,8 +36,6 @@ class Pick(NamedTuple):
     because: int | None
     rung: str
     label: str | None
-    said: bytes | None = None
-    """Score and customers as the beginning of a JSON object; then these are None."""
 
 
 @dataclass(slots=True)
@@ -161,14 +159,7 @@ class Picker:
             factors, candidates = self._boosted(self._rules.boosts, candidates)
         for slot, score, customers, because in self._allowed(candidates):
             label = BOOST if factors and factors[slot] != 1.0 else None
-            picks.append(_tuple(Pick, (slot, score, customers, because, rung, label, None)))
-        return len(picks) > before
-
-    def take(self, rung: str, said: Iterable[tuple[int, bytes]], because: int | None) -> bool:
-        """The same with slots and what is said of them, of a list without boosts."""
-        picks, before = self.picks, len(self.picks)
-        for slot, words in self._allowed(said):
-            picks.append(_tuple(Pick, (slot, None, None, because, rung, None, words)))
+            picks.append(_tuple(Pick, (slot, score, customers, because, rung, label)))
         return len(picks) > before
 
     def _allowed(self, candidates: Iterable[T]) -> Iterator[T]:

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from . import kernel
 from .blend import Sums
 from .catalogue import CatalogueFollower
+from .compiled import compiled
 from .follow import Follower, Task, repeated
 from .hot import HotRows
 from .lists import Memory
 from .parts import Parts, Running, Stores
 from .people import People
+from .plain import Pen
 from .popular import Popular, Trending
 from .shelf import Shelf
 from .trips import UNDER_WAY, Circuit, Trips
@@ -89,7 +90,8 @@ async def _begin(
 
     async def first() -> float:
         await catalogue.load()
-        memory.sums = Sums(await asyncio.to_thread(kernel.compiled))
+        loops = await asyncio.to_thread(compiled)
+        memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops)
         # The first requests find connections: to make one takes longer than they may wait.
         await asyncio.gather(*(stores.requests.ping() for _ in range(CONNECTIONS)))
         return await follower.load()

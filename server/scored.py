@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,51 +25,28 @@ class Ordered:
     """One row's candidates under one ranking, best first, without pairs below the floor and unknown items.
 
     cells: a line of two for each, shape (m, 2): slot and customers in the upper and lower half of an integer, and the
-    bits of the score as a float; so lines of several rows are joined at once, and those of all a shop's items fit into
-    memory. Those that tie in score are in any order here, and by customers, then item id in `best` and `rest`.
+    bits of the score as a float; so those of all a shop's items fit into memory. Those that tie in score are in the
+    order of their customers, the most first, then of their item ids.
     nameless: whether candidates were left out for want of a name.
     """
 
-    __slots__ = ("_ids", "cells", "nameless")
+    __slots__ = ("cells", "nameless")
 
-    def __init__(self, cells: NDArray[np.int64], ids: Sequence[str], nameless: bool = False) -> None:
-        self.cells, self.nameless, self._ids = cells, nameless, ids
+    def __init__(self, cells: NDArray[np.int64], nameless: bool = False) -> None:
+        self.cells, self.nameless = cells, nameless
 
     def __len__(self) -> int:
         return len(self.cells)
 
-    def best(self, seed: int) -> list[Offer]:
-        """The first AT_ONCE candidates and those that tie with the last of them, as offered for the seed."""
-        return self._offers(0, self._cut(), seed)
+    def offers(self, seed: int) -> Iterator[Offer]:
+        """The candidates as offered for a seed."""
+        yield from self._part(0, AT_ONCE, seed)
+        yield from self._part(AT_ONCE, len(self.cells), seed)
 
-    def rest(self, seed: int) -> list[Offer]:
-        """Those after `best`."""
-        return self._offers(self._cut(), len(self.cells), seed)
-
-    def _cut(self) -> int:
-        cut, scores = AT_ONCE, scores_of(self.cells)
-        while 0 < cut < len(scores) and scores[cut] == scores[cut - 1]:
-            cut += 1
-        return min(cut, len(scores))
-
-    def _offers(self, start: int, stop: int, seed: int) -> list[Offer]:
+    def _part(self, start: int, stop: int, seed: int) -> list[Offer]:
         part = self.cells[start:stop]
         columns = (slots_of(part).tolist(), scores_of(part).tolist(), customers_of(part).tolist())
-        found: list[Offer] = [(slot, score, met, seed) for slot, score, met in zip(*columns, strict=True)]
-        before, run = math.nan, 0
-        for at, (_, score, _, _) in enumerate(found):
-            if score != before:
-                if at - run > 1:
-                    self._sort(found, run, at)
-                run, before = at, score
-        if len(found) - run > 1:
-            self._sort(found, run, len(found))
-        return found
-
-    def _sort(self, found: list[Offer], start: int, stop: int) -> None:
-        """Put those that tie in the order of their customers, then of their item ids."""
-        ids = self._ids
-        found[start:stop] = sorted(found[start:stop], key=lambda one: (-(one[2] or 0), ids[one[0]]))
+        return [(slot, score, met, seed) for slot, score, met in zip(*columns, strict=True)]
 
 
 def cells_of(slots: NDArray[np.intp], scores: NDArray[np.float64], customers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -96,7 +72,7 @@ def scores_of(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     return cells.view(np.float64)[:, 1]
 
 
-EMPTY = Ordered(np.empty((0, 2), np.int64), ())
+EMPTY = Ordered(np.empty((0, 2), np.int64))
 
 
 class _Columns(NamedTuple):
@@ -148,5 +124,16 @@ def _one(
     if not kept.all():
         nameless = bool((slots < 0).any())
         slots, score, k = slots[kept], score[kept], k[kept]
-    order = np.argsort(-score)
-    return Ordered(cells_of(slots[order], score[order], k[order].astype(np.int64)), ids, nameless)
+    order = np.lexsort((-k, -score))
+    slots, score, k = slots[order], score[order], k[order]
+    tied = (score[1:] == score[:-1]) & (k[1:] == k[:-1])
+    if tied.any():
+        _by_id(slots, tied, ids)
+    return Ordered(cells_of(slots, score, k.astype(np.int64)), nameless)
+
+
+def _by_id(slots: NDArray[np.intp], tied: NDArray[np.bool_], ids: Sequence[str]) -> None:
+    """Put the slots of each run of ties in the order of their ids. tied: whether each but the first has a run go on."""
+    edges = np.flatnonzero(np.diff(tied, prepend=False, append=False)).tolist()
+    for start, last in zip(edges[::2], edges[1::2], strict=True):
+        slots[start : last + 1] = sorted(slots[start : last + 1].tolist(), key=ids.__getitem__)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from varde.catalogue import Entry
 
+from .fragments import BUYABLE, SHOWN, Fragments
+
 NOBODY = 0
 """The code of no brand and of no category."""
 _FIELDS = ("title", "url", "image", "price", "currency", "brand", "categories", "parent", "stock")
@@ -65,7 +67,7 @@ class Shelf:
         self.entries_listed = 0
         """Items that a catalogue feed has: 0 where the shop has no catalogue."""
         self._of_number: NDArray[np.intp] = np.full(1024, -1, np.intp)
-        self.fragments: list[bytes] = []
+        self.fragments = Fragments()
         """Each item's part of a JSON object in the default language and currency, as `fragment` gives it."""
         self._translated: dict[tuple[str, str], dict[int, bytes]] = {}
 
@@ -91,7 +93,8 @@ class Shelf:
             self.shown.append(1)
             self.buyable.append(1)
             self.listed.append(0)
-            self.fragments.append(_fragment(item, None, "", ""))
+            name = _fragment(item, None, "", "")
+            self.fragments.add(SHOWN | BUYABLE, self.group[slot], name, len(name))
         return slot
 
     def learn(self, named: Iterable[tuple[str, int]]) -> None:
@@ -139,7 +142,6 @@ class Shelf:
         self.group[slot] = self._groups.code((entry.parent if entry else None) or item)
         self.brand[slot] = self.brands.code(entry.brand) if entry and entry.brand else NOBODY
         self.categories[slot] = tuple(self.category_names.code(name) for name in entry.categories) if entry else ()
-        self.fragments[slot] = _fragment(item, entry, "", "")
         for (lang, currency), fragments in self._translated.items():
             if slot in fragments:
                 fragments[slot] = _fragment(item, entry, lang, currency)
@@ -148,6 +150,9 @@ class Shelf:
         self.listed[slot] = listed
         self.shown[slot] = entry is None or not entry.hidden
         self.buyable[slot] = self.shown[slot] and not (entry is not None and entry.sold_out)
+        open_ = SHOWN * self.shown[slot] | BUYABLE * self.buyable[slot]
+        name, fragment = len(_fragment(item, None, "", "")), _fragment(item, entry, "", "")
+        self.fragments.put(slot, open_, self.group[slot], fragment, name)
         self.epoch += 1
 
     def group_of(self, item: str) -> int | None:

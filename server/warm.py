@@ -15,14 +15,15 @@ from varde.history import Signal
 from varde.placements import Placement
 from varde.store.serving import RowKey
 
-from .heads import MOST_HEADS, Name
-from .hot import CHECK_S, RowStore
+from .hot import CHECK_S, Name, RowStore
 from .lists import Memory
 
 TOGETHER = 16
 """Rows of one step, which holds up answers."""
 SHARE = 0.2
 """Part of the processor's time that this may take."""
+MOST_ORDERS = 4
+"""Orders of a row that are ready."""
 SOURCES = ("similar", "recommendations")
 """Of placements that begin with rows."""
 
@@ -104,7 +105,7 @@ class Warmer:
 
 
 def _names(memory: Memory, floor: int) -> dict[int, tuple[Name, ...]]:
-    """What each relation's heads are ordered by: as placements and variations of experiments want it."""
+    """What each relation's rows are ordered by: as placements and variations of experiments want it."""
     config = memory.config
     wanted: list[tuple[Placement, Variation | None]] = [(placement, None) for placement in config.placements.values()]
     wanted += [
@@ -120,4 +121,4 @@ def _names(memory: Memory, floor: int) -> dict[int, tuple[Name, ...]]:
         ranking = config.rankings[(variation and variation.ranking) or placement.ranking]
         relation = placement.relation if variation is None or variation.relation is None else variation.relation
         names.setdefault(int(relation), {})[ranking, floor if ranking.floor is None else ranking.floor] = None
-    return {relation: tuple(found)[:MOST_HEADS] for relation, found in names.items()}
+    return {relation: tuple(found)[:MOST_ORDERS] for relation, found in names.items()}

@@ -13,9 +13,10 @@ from tests.bench.table import machine, median, say, table
 
 from varde.config import read
 from varde.rows import Row, decode, encode
-from varde.server import answers, kernel, plain
+from varde.server import answers, plain
 from varde.server.asked import COMMON, SEEDS, Asked, asked
 from varde.server.blend import Sums
+from varde.server.compiled import compiled
 from varde.server.experiments import Listed
 from varde.server.hot import HotRow, HotRows
 from varde.server.lists import Memory, made
@@ -70,7 +71,8 @@ def main() -> None:
         shelf.put(item(at), entry(at))
     hot = HotRows(NoStore(), lambda _: None, shelf, time.monotonic)  # type: ignore[arg-type,return-value] # never asked
     memory = Memory(shelf, hot, Popular(shelf), Trending(shelf), None, config, 7.0, lambda: 0)  # type: ignore[arg-type]
-    memory.sums = Sums(kernel.compiled())
+    loops = compiled()
+    memory.sums, memory.pen = Sums(loops), None if loops is None else plain.Pen(loops)
     hot.checked = time.monotonic() + 3_600
     rows = [hot.keep(HotRow(RowKey(0, FIRST_NUMBER + at), one), hot.now() + 1) for at, one in enumerate(data)]
     ranking = config.rankings[config.placements["default"].ranking]

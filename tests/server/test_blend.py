@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from varde.config import Ranking
 from varde.ranking import RANKINGS, formula, scores
 from varde.rows import Row
-from varde.server import kernel
+from varde.server import compiled
 from varde.server.blend import SEEDS, WEIGHTS, Sums, blended
 from varde.server.scored import CUSTOMER_BITS, ordered
 from varde.server.shelf import Shelf
@@ -119,7 +119,7 @@ def wide():
 @given(parts=st.lists(many_, min_size=2, max_size=SEEDS), ranking=st.sampled_from(["count", "llr", "jaccard"]))
 def test_loops_and_numpy_blend_alike(wide, engine, parts, ranking):
     """Many ties, more items than are sorted at first, and all of them wanted."""
-    loops = kernel.Loops() if engine == "python" else kernel.compiled()
+    loops = compiled.Loops() if engine == "python" else compiled.compiled()
     assert loops is not None
     orders = orders_of([row_of({n: (k, k + more) for n, (k, more) in part.items()}) for part in parts], ranking, wide)
     ours, plain = Sums(loops), Sums()
@@ -128,7 +128,7 @@ def test_loops_and_numpy_blend_alike(wide, engine, parts, ranking):
         assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("loops", [None, kernel.Loops()])
+@pytest.mark.parametrize("loops", [None, compiled.Loops()])
 def test_items_that_came_since_have_room(wide, loops):
     sums = Sums(loops)
     orders = orders_of([row_of({1: (5, 5)}), row_of({2: (4, 4)})], "count", wide)
@@ -141,7 +141,7 @@ def test_items_that_came_since_have_room(wide, loops):
 def test_without_numba_numpy_adds_up(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "numba", None)  # an import of it fails
     caplog.set_level("INFO")
-    assert kernel.compiled.__wrapped__() is None
+    assert compiled.compiled.__wrapped__() is None
     assert "numpy" in caplog.text
 
 

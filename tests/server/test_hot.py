@@ -90,7 +90,7 @@ async def got(hot, key=KEY, ranking=COUNT, floor=1):
 
 def names(hot, shelf, found, ranking=COUNT, floor=1):
     (order,) = hot.order([found], ranking, floor)
-    return [(shelf.ids[slot], customers) for slot, _, customers, _ in order.best(0)]
+    return [(shelf.ids[slot], customers) for slot, _, customers, _ in order.offers(0)]
 
 
 async def test_a_row_is_read_once_and_then_at_hand(parts):

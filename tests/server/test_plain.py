@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varde.server import answers, kernel, plain
+from varde.server import answers, compiled, plain
 from varde.server.asked import COMMON, asked
 from varde.server.blend import Sums
 from varde.server.experiments import Listed
@@ -15,7 +15,7 @@ from varde.server.lists import made
 from varde.server.params import Query
 from varde.store.serving import RowKey
 
-from .test_heads import CONFIG, FIRST, FLOOR, ITEMS, SEED, entries_, item, memory_of, packed, queries_
+from .memories import CONFIG, FIRST, FLOOR, ITEMS, SEED, entries_, item, memory_of, packed, queries_
 
 SEEDS = 7
 """More than are looked up."""
@@ -31,7 +31,7 @@ seeds_ = st.lists(st.integers(0, SEEDS - 1), min_size=1, max_size=SEEDS, unique=
 
 def world(entries, rows):
     memory, _ = memory_of(entries, None)
-    memory.sums = Sums(kernel.Loops())
+    memory.sums, memory.pen = Sums(compiled.Loops()), plain.Pen(compiled.Loops())
     for at, counts in enumerate(rows):
         others = {number: both for number, both in counts.items() if number != SEED + at}
         memory.hot.keep(HotRow(RowKey(0, SEED + at), packed(others)), memory.hot.now() + 1)

@@ -56,7 +56,7 @@ async def test_every_item_of_every_relation_in_use_is_read_once_the_popular_ones
     assert [key.number for key in read_[:20:2]] == [FIRST + at for at in reversed(range(30, 40))]
     assert all(len(keys) <= TOGETHER for keys in store.reads)
     found = memory.hot.ask(RowKey(0, FIRST + 7), CONFIG.rankings["llr"], 3)
-    assert [head.name for head in found.heads] == [(CONFIG.rankings["llr"], 3)]
+    assert list(found.orders) == [memory.hot.code(CONFIG.rankings["llr"], 3)]
 
 
 async def test_a_row_that_was_written_is_read_again():
@@ -70,9 +70,8 @@ async def test_a_row_that_was_written_is_read_again():
     assert not memory.hot.prepared(key)
     await to_the_end(warmer)
     assert store.reads == [[key]]
-    assert next(said for _, said in memory.hot.ask(key, CONFIG.rankings["llr"], 3).heads[0]).endswith(
-        b'"customers":50,'
-    )
+    (order,) = memory.hot.order([memory.hot.ask(key, CONFIG.rankings["llr"], 3)], CONFIG.rankings["llr"], 3)
+    assert [met for _, _, met, _ in order.offers(0)] == [50]
 
 
 async def test_a_row_that_is_written_while_it_is_read_is_read_again():

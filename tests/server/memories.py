@@ -1,26 +1,18 @@
-"""Lists made of what is ready of a row are, byte for byte, those that are made of the row itself."""
+"""A server's memory with a catalogue and rows, random ones and given ones."""
 
 from __future__ import annotations
 
 import time
 
 import numpy as np
-import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from varde.catalogue import Entry
 from varde.config import read
 from varde.rows import Row, encode
-from varde.server import answers
-from varde.server.asked import COMMON, asked
-from varde.server.experiments import Listed
-from varde.server.heads import Head
 from varde.server.hot import HotRow, HotRows
-from varde.server.lists import Memory, made
-from varde.server.params import Query
+from varde.server.lists import Memory
 from varde.server.popular import Popular, Trending
-from varde.server.scored import AT_ONCE
 from varde.server.shelf import Shelf
 from varde.store.serving import RowKey
 
@@ -51,7 +43,7 @@ def item(place):
 
 
 def memory_of(entries, row):
-    """A server's memory with one row, and whether its head is ready."""
+    """A server's memory with one row, and that row."""
     shelf = Shelf()
     shelf.learn((item(at), FIRST + at) for at in range(ITEMS))
     for entry in entries:
@@ -94,37 +86,3 @@ def packed(counts):
     k = np.array([counts[number][0] for number in sorted(counts)], np.uint32)
     extra = np.array([counts[number][1] for number in sorted(counts)], np.uint32)
     return encode(Row(np.array(sorted(counts), np.uint32), k, k + extra, 20, 200, revision=1))
-
-
-@given(entries=entries_, counts=rows_, query=queries_)
-async def test_a_list_of_a_head_is_the_list_of_its_row(entries, counts, query):
-    found = []
-    for ready in (False, True):
-        memory, row = memory_of(entries, packed(counts))
-        wanted = asked(Query(query, COMMON), CONFIG, FLOOR, ())
-        if ready:
-            memory.hot.prepare([(row.key, row.packed)], memory.hot.now() + 1, [(CONFIG.rankings["llr"], FLOOR)])
-            assert bool(row.heads) == (row.packed is not None)
-        list_ = await made(memory, wanted, seeds=(item(0),))
-        found.append((answers.body(memory.shelf, Listed(wanted, list_), item(0)), list_.rung))
-    assert found[0] == found[1]
-
-
-def test_a_head_has_the_best_and_those_that_tie_with_the_last():
-    counts = dict.fromkeys(range(SEED + 1, SEED + 1 + AT_ONCE + 4), (5, 5))
-    memory, row = memory_of([], packed(counts))
-    name = (CONFIG.rankings["llr"], FLOOR)
-    (order,) = memory.hot.order([row], *name)
-    head = Head(order, name)
-    assert len(list(head)) == AT_ONCE + 4
-    assert head.whole
-    assert [slot for slot, _ in head] == [offer[0] for offer in order.best(0)]
-
-
-@pytest.mark.parametrize("counts", [{}, {SEED + 1: (1, 0)}])
-async def test_a_row_without_anything_to_show_has_an_empty_head(counts):
-    memory, row = memory_of([], packed(counts))
-    memory.hot.prepare([(row.key, packed(counts))], memory.hot.now() + 1, [(CONFIG.rankings["llr"], FLOOR)])
-    assert [each for head in row.heads for each in head] == []
-    wanted = asked(Query("", COMMON), CONFIG, FLOOR, ())
-    assert (await made(memory, wanted, seeds=(item(0),))).rung == "popular"
