@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
+from varde.config import Config
+
 from .asked import Asked
 from .experiments import Listed, said_of
 from .hot import HotRow
@@ -63,6 +65,14 @@ def answer(content: Content, cache_control: bytes, epoch: int, until: float, lis
     etag = b'W/"%08x%x"' % (zlib.crc32(body), len(body))
     head = b"Content-Type: application/json; charset=utf-8\r\nCache-Control: %b\r\nETag: %b\r\n" % (cache_control, etag)
     return Answer(body, head, etag[2:].decode(), content.rung, content.items, content.rows, epoch, until, listed)
+
+
+def cache_control(config: Config, asked: Asked) -> bytes:
+    """Who may keep an answer, and how long."""
+    if asked.personal or "read" not in config.access.public:
+        return b"private, no-cache"
+    max_age = asked.placement.max_age
+    return b"public, max-age=%d" % max_age if max_age else b"public, no-cache"
 
 
 def body(shelf: Shelf, listed: Listed, item: str | None) -> bytes:

@@ -31,7 +31,7 @@ class Loops(NamedTuple):
 _CALLED = (
     *(kernel.add_up, kernel.select),
     *(digits.copy, digits.whole, digits.scaled, digits.significant, digits.pointed, digits.number),
-    *(writing.allowed, writing.write, writing.order, writing.untie),
+    *(writing.allowed, writing.item, writing.write, writing.order, writing.untie, writing.gather),
 )
 """Those that loops call."""
 
@@ -64,15 +64,15 @@ def _tried(loops: Loops) -> Loops:
     cells = np.array([[1 << 32 | 3, 0]], np.int64)
     cells.view(np.float64)[0, 1] = 0.5
     parts = (cells, *(EMPTY.cells,) * (SEEDS - 1))
-    out, chosen, seeds = np.zeros(1024, np.uint8), np.zeros(8, np.int64), np.zeros(1, np.int64)
+    out, seeds = np.zeros(1024, np.uint8), np.zeros(1, np.int64)
     with_ = (1, True, True, seeds, none, fragments.cards, fragments.text)
     found = loops.select(
         loops.add_up(parts, WEIGHTS, room.table, room.counts, room.totals), 1, room.top, room.counts, room.totals
     )
-    one = loops.one(cells, 1, *with_, out, chosen)
+    one = loops.one(cells, 1, *with_, out)
     first = out[: one[0]].tobytes()
     several = loops.several(
-        parts, WEIGHTS, 1, 0, *with_, room.table, room.counts, room.totals, room.top, out, chosen, room.lines
+        parts, WEIGHTS, 1, 0, *with_, room.table, room.counts, room.totals, room.top, out, room.lines
     )
     expected = b'{"score":0.5,"customers":3,"because":"a","id":"b"},'
     if found != 1 or first != expected or out[: several[0]].tobytes() != expected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import cast
 
 from aiohttp import web
 
@@ -71,12 +72,12 @@ class Desk:
         """
         if not asked.plain:
             return None
-        epoch = self.memory.shelf.epoch
         content = plain.content(self.memory, asked, item, seeds)
         if content is None:
             return None
         self.misses += 1
-        return self._keep(target, answers.answer(content, self._cache(asked), epoch, self._clock() + AGE_S))
+        ready = cast("plain.Ready", asked.ready)
+        return self._keep(target, answers.answer(content, ready.cache, ready.epoch, self._clock() + AGE_S))
 
     async def answer(
         self, target: str, asked: Asked, item: str | None, client: str = "", seeds: tuple[str, ...] | None = None
@@ -104,17 +105,10 @@ class Desk:
         whole = list_.rung == PAIRS and (not asked.fill or all(pick.rung == PAIRS for pick in list_.picks))
         until = self._clock() + (AGE_S if whole else FALLBACK_S)
         content = Content(answers.body(shelf, listed, item), list_.rung, len(list_.picks), list_.rows)
-        cache = b"no-store" if list_.stale else self._cache(asked)
+        cache = b"no-store" if list_.stale else answers.cache_control(self.memory.config, asked)
         answer = answers.answer(content, cache, epoch, until, None if listed.trial is None else listed)
         self.stale += list_.stale
         return answer if asked.personal or list_.stale else self._keep(target, answer)
-
-    def _cache(self, asked: Asked) -> bytes:
-        """Who may keep an answer, and how long: Cache-Control."""
-        if asked.personal or "read" not in self.memory.config.access.public:
-            return b"private, no-cache"
-        max_age = asked.placement.max_age
-        return b"public, max-age=%d" % max_age if max_age else b"public, no-cache"
 
     def _keep(self, target: str, answer: Answer) -> Answer:
         """Remember an answer that is for everybody."""

@@ -132,14 +132,12 @@ class HotRows:
         """The row as it was last known, for when Redis does not answer."""
         return self._rows.get(key)
 
-    def known(self, wanted: Sequence[tuple[int, int]]) -> tuple[HotRow, ...] | None:
-        """The rows of these keys; None unless all are in memory. They are good while `fresh`."""
-        try:
-            rows = tuple([self._rows[key] for key in wanted])  # type: ignore[index] # a RowKey is such a tuple
-        except KeyError:
-            return None
-        self.hits += len(rows)
-        return rows
+    def known(self, key: tuple[int, int]) -> HotRow | None:
+        """The row of a key, which is a RowKey or like one, if it is in memory. It is good while `fresh`."""
+        row = self._rows.get(key)  # type: ignore[call-overload] # a RowKey is such a tuple
+        if row is not None:
+            self.hits += 1
+        return row  # type: ignore[no-any-return] # as above
 
     def ask(self, key: RowKey, ranking: Ranking, floor: int) -> HotRow | Awaitable[HotRow]:
         """The row from memory, or an awaitable of the row from Redis, in the order of a ranking.

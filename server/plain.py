@@ -8,23 +8,23 @@ is not plain, or gives fewer items than are wanted, is left to them. So is every
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import lists
-from .answers import Content, echo, kind
+from .answers import Content, cache_control, echo, kind
 from .blend import SEEDS, WEIGHTS
 from .experiments import NO_TRIAL
 from .fragments import BUYABLE, SHOWN, Fragments
 from .kernel import Room
-from .params import MOST_ITEMS
 from .scored import EMPTY, Ordered
 
 if TYPE_CHECKING:
     from .asked import Asked
     from .compiled import Loops
+    from .hot import HotRow
     from .lists import Memory
 
 _SPARE = 6
@@ -36,16 +36,19 @@ _NO_CELLS = (EMPTY.cells,) * SEEDS
 class Ready(NamedTuple):
     """What is the same for every answer to a request's parameters, while shelf and rankings are the same.
 
-    epoch, era: of shelf and rows. code: of the order. bits: of Fragments' OPEN. begin: the first fields of the list.
+    epoch, era: of shelf and rows. code: of the order. bits: of Fragments' OPEN.
+    begin: the first fields of the list. cache: its Cache-Control.
     """
 
     epoch: int
     era: int
+    relation: int
     code: int
     bits: int
     variants: bool
     excluded: NDArray[np.int64]
     begin: bytes
+    cache: bytes
     usual: bool
     """Whether answers have to be made in the usual way."""
 
@@ -56,8 +59,8 @@ class Pen:
     def __init__(self, loops: Loops) -> None:
         """One for each thread."""
         self._loops, self._room = loops, Room()
-        self._out, self._chosen = np.zeros(_BYTES, np.uint8), np.zeros(MOST_ITEMS, np.int64)
-        self._view, self._seed = self._out.data, np.zeros(1, np.int64)
+        self._out, self._seed = np.zeros(_BYTES, np.uint8), np.zeros(1, np.int64)
+        self._view = self._out.data
 
     def one(
         self, order: Ordered, slot: int, ready: Ready, n: int, fragments: Fragments, *, because: bool
@@ -69,7 +72,7 @@ class Pen:
         self._seed[0] = slot
         length, found = self._loops.one(
             order.cells, n, ready.bits, ready.variants, because, self._seed, ready.excluded,
-            fragments.cards, fragments.text, self._out, self._chosen,
+            fragments.cards, fragments.text, self._out,
         )  # fmt: skip
         return (self._view[: length - 1], found) if length > 0 else None
 
@@ -82,7 +85,7 @@ class Pen:
         parts = (*cells, *_NO_CELLS[len(cells) :])
         length, found = self._loops.several(
             parts, WEIGHTS, n, _SPARE, ready.bits, ready.variants, True, np.array(slots), ready.excluded,
-            fragments.cards, fragments.text, room.table, room.counts, room.totals, room.top, self._out, self._chosen,
+            fragments.cards, fragments.text, room.table, room.counts, room.totals, room.top, self._out,
             room.lines,
         )  # fmt: skip
         return (self._view[: length - 1], found) if length > 0 else None
@@ -97,32 +100,50 @@ def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ..
         item: the seed of `similar`, or None on other routes.
         seeds: item ids, the most recent first.
     """
-    shelf, hot, pen = memory.shelf, memory.hot, memory.pen
-    if pen is None or memory.away():
-        return None
-    slots = [shelf.slots.get(seed, -1) for seed in seeds]
-    if not slots or -1 in slots:
+    shelf, hot = memory.shelf, memory.hot
+    if memory.pen is None or not hot.fresh or memory.away():
         return None
     ready = asked.ready
     if ready is None or ready.epoch != shelf.epoch or ready.era != hot.era:
         ready = asked.ready = _ready(memory, asked)
-    relation, numbers = int(asked.relation), shelf.numbers
-    rows = hot.known([(relation, numbers[slot]) for slot in slots[:SEEDS]])
-    if rows is None or ready.usual or not hot.fresh:
+    if ready.usual:
         return None
-    code = ready.code
-    orders: list[Ordered] = [row.orders.get(code) for row in rows]  # type: ignore[misc] # None is looked for below
-    if None in orders:
-        orders = hot.order(rows, asked.ranking, asked.floor)
-    if len(rows) == 1:
-        made = pen.one(orders[0], slots[0], ready, asked.n, shelf.fragments, because=item is None)
-        short = not asked.fill
-    else:
-        made = pen.several(orders, slots, ready, asked.n, shelf.fragments)
-        short = False
-    if made is None or not (made[1] == asked.n or short):
+    if len(seeds) == 1:
+        return _of_one(memory, memory.pen, asked, ready, item, seeds[0])
+    return _of_several(memory, memory.pen, asked, ready, seeds)
+
+
+def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | None, seed: str) -> Content | None:
+    shelf, hot = memory.shelf, memory.hot
+    slot = shelf.slots.get(seed)
+    row = None if slot is None else hot.known((ready.relation, shelf.numbers[slot]))
+    if slot is None or row is None:
         return None
-    return Content(b"".join((b'",', echo(item), ready.begin, made[0], b"]}")), lists.PAIRS, made[1], rows)
+    order = row.orders.get(ready.code)
+    if order is None:
+        (order,) = hot.order((row,), asked.ranking, asked.floor)
+    made = pen.one(order, slot, ready, asked.n, shelf.fragments, because=item is None)
+    if made is None or (asked.fill and made[1] < asked.n):
+        return None
+    return Content(b"".join((b'",', echo(item), ready.begin, made[0], b"]}")), lists.PAIRS, made[1], (row,))
+
+
+def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
+    shelf, hot, code = memory.shelf, memory.hot, ready.code
+    slots = [shelf.slots.get(seed, -1) for seed in seeds]
+    if not slots or -1 in slots:
+        return None
+    relation, numbers = ready.relation, shelf.numbers
+    rows = [hot.known((relation, numbers[slot])) for slot in slots[:SEEDS]]
+    if None in rows:
+        return None
+    known = cast("list[HotRow]", rows)
+    orders = [row.orders.get(code) for row in known]
+    found = hot.order(known, asked.ranking, asked.floor) if None in orders else cast("list[Ordered]", orders)
+    made = pen.several(found, slots, ready, asked.n, shelf.fragments)
+    if made is None or made[1] < asked.n:
+        return None
+    return Content(b"".join((b'",', ready.begin, made[0], b"]}")), lists.PAIRS, made[1], tuple(known))
 
 
 def _ready(memory: Memory, asked: Asked) -> Ready:
@@ -132,10 +153,12 @@ def _ready(memory: Memory, asked: Asked) -> Ready:
     return Ready(
         shelf.epoch,
         hot.era,
+        int(asked.relation),
         hot.code(asked.ranking, asked.floor),
         BUYABLE if rules.in_stock else SHOWN,
         rules.group_variants,
         np.array(sorted(rules.excluded), np.int64),
         b'%b"stale":false,%b"items":[' % (names, NO_TRIAL),
+        cache_control(memory.config, asked),
         not rules.plain or (rules.listed_only and shelf.some_unlisted),
     )

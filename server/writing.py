@@ -50,6 +50,22 @@ def allowed(
     return True
 
 
+def item(out: Array, at: int, code: int, score: float, seed: int, because: bool, cards: Array, text: Array) -> int:
+    """Write one item, with a comma after it; where that ends, or -1 (see `write`). code: slot and customers."""
+    slot, name = code >> CUSTOMER_BITS, cards[seed, NAME] - ID
+    if at + cards[slot, LENGTH] + name + AROUND > len(out):
+        return -1
+    at = number(out, copy(out, at, SCORE, 0, len(SCORE)), score)
+    if at < 0:
+        return -1
+    at = whole(out, copy(out, at, MET, 0, len(MET)), code & CUSTOMERS)
+    if because:
+        at = copy(out, copy(out, at, BECAUSE, 0, len(BECAUSE)), text, cards[seed, START] + ID, name)
+    out[at] = COMMA
+    at = copy(out, at + 1, text, cards[slot, START], cards[slot, LENGTH])
+    return copy(out, at, END, 0, len(END))
+
+
 def write(
     lines: Array,
     scores: Array,
@@ -62,7 +78,6 @@ def write(
     cards: Array,
     text: Array,
     out: Array,
-    chosen: Array,
 ) -> tuple[int, int]:
     """Write the items that the rules allow, best first, until there are n.
 
@@ -78,7 +93,6 @@ def write(
         excluded: other slots that are left out.
         cards, text: of Fragments.
         out: JSON objects, each followed by a comma.
-        chosen: the places among `lines` of the items that were written, room for n.
 
     Returns:
         Bytes, and items; -1 bytes where they have to be written in another way: no room, or a score that `number`
@@ -99,19 +113,9 @@ def write(
         groups[taken] = cards[slot, GROUP]
         taken += 1
         seed = seeds[lines[place, 2] if columns > 2 else 0]
-        name = cards[seed, NAME] - ID
-        if at + cards[slot, LENGTH] + name + AROUND > len(out):
-            return -1, found
-        at = number(out, copy(out, at, SCORE, 0, len(SCORE)), scores[place, 1])
+        at = item(out, at, lines[place, 0], scores[place, 1], seed, because, cards, text)
         if at < 0:
             return -1, found
-        at = whole(out, copy(out, at, MET, 0, len(MET)), lines[place, 0] & CUSTOMERS)
-        if because:
-            at = copy(out, copy(out, at, BECAUSE, 0, len(BECAUSE)), text, cards[seed, START] + ID, name)
-        out[at] = COMMA
-        at = copy(out, at + 1, text, cards[slot, START], cards[slot, LENGTH])
-        at = copy(out, at, END, 0, len(END))
-        chosen[found] = place
         found += 1
     return at, found
 
@@ -148,6 +152,14 @@ def untie(lines: Array, scores: Array, cards: Array, text: Array) -> bool:
     return True
 
 
+def gather(n: int, counts: Array, totals: Array, lines: Array, scores: Array) -> None:
+    """The first n of `kernel.select` as `write` reads them."""
+    for place in range(n):
+        lines[place, 0] = counts[place, 0] << CUSTOMER_BITS | counts[place, 1]
+        scores[place, 1] = totals[place, 0]
+        lines[place, 2] = counts[place, 2]
+
+
 def one(
     cells: Array,
     n: int,
@@ -159,11 +171,10 @@ def one(
     cards: Array,
     text: Array,
     out: Array,
-    chosen: Array,
 ) -> tuple[int, int]:
     """The items of one row, whose `cells` are Ordered's; the rest as `write` has it."""
     scores = cells.view(np.float64)
-    return write(cells, scores, n, bits, variants, because, seeds, excluded, cards, text, out, chosen)
+    return write(cells, scores, n, bits, variants, because, seeds, excluded, cards, text, out)
 
 
 def several(
@@ -183,7 +194,6 @@ def several(
     totals: Array,
     top: Array,
     out: Array,
-    chosen: Array,
     blended: Array,
 ) -> tuple[int, int]:
     """The items of several rows, added up as `blend.blended` has it.
@@ -193,7 +203,7 @@ def several(
         weights: of each.
         n: as `write` has it, like what is not named here.
         spare: how many are looked at beyond n at first.
-        bits, variants, because, seeds, excluded, cards, text, out, chosen: see `write`.
+        bits, variants, because, seeds, excluded, cards, text, out: see `write`.
         table, counts, totals, top: room, as `kernel` wants it, for all entries.
         blended: the candidates, as `write` reads them.
 
@@ -209,16 +219,11 @@ def several(
             return 0, 0
         ready = select(found, most, top, counts, totals)
         tied, ready = ready < 0, abs(ready)
-        for place in range(ready):
-            blended[place, 0] = counts[place, 0] << CUSTOMER_BITS | counts[place, 1]
-            scores[place, 1] = totals[place, 0]
-            blended[place, 2] = counts[place, 2]
+        gather(ready, counts, totals, blended, scores)
         lines = blended[:ready]
         if tied and not untie(lines, scores[:ready], cards, text):
             return -1, 0
-        at, written = write(
-            lines, scores[:ready], n, bits, variants, because, seeds, excluded, cards, text, out, chosen
-        )
+        at, written = write(lines, scores[:ready], n, bits, variants, because, seeds, excluded, cards, text, out)
         if at < 0 or written == n or ready == found:
             return at, written
         most = 4 * ready

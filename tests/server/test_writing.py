@@ -72,19 +72,8 @@ def test_a_list_without_room_is_left_to_others():
     cells = cells_of(np.array([1]), np.array([2.0]), np.array([3]))
     for room, expected in ((64, -1), (256, len(b'{"score":2,"customers":3,"id":"b"},'))):
         out = np.zeros(room, np.uint8)
-        length, _ = writing.one(
-            cells,
-            1,
-            SHOWN,
-            False,
-            False,
-            np.zeros(1, np.int64),
-            none,
-            fragments.cards,
-            fragments.text,
-            out,
-            np.zeros(9),
-        )
+        cards, text = fragments.cards, fragments.text
+        length, _ = writing.one(cells, 1, SHOWN, False, False, np.zeros(1, np.int64), none, cards, text, out)
         assert length == expected
 
 
