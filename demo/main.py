@@ -169,6 +169,7 @@ def _where_to_look(system: System, store: Store, shop: str) -> None:
         print(f"  {neighbour:<12} {customers:>3} customers viewed both   {names[neighbour].name}")
     print(
         f"\n  page      {system.url}/explore\n"
+        f"  status    {system.url}/status\n"
         f"  answers   curl '{system.url}/v1/similar/{item}'\n"
         f"  trial     curl '{system.url}/v1/similar/{item}?placement={PLACEMENT}&aid=anybody'\n"
         f"  reason    curl '{system.url}/v1/explain/{item}/{other}'\n"

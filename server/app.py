@@ -32,6 +32,7 @@ from . import (
     slots,
     snapshots,
     state,
+    status,
 )
 from .access import CATALOGUE, EMAIL, ERASE, EXPLAIN, READ
 from .access_log import AccessLog
@@ -69,6 +70,7 @@ ROUTES = (
     Route("/v1/explain/{item}/{other}", routes.explain, EXPLAIN),
     Route("/v1/popular", routes.popular, READ),
     Route("/v1/stats", routes.stats, EXPLAIN),
+    Route(status.ROUTE, status.status, EXPLAIN),
     Route("/v1/items", search.items, EXPLAIN),
     Route("/v1/items/{item}", items.patch, CATALOGUE, ("PATCH",)),
     Route("/v1/erase", erase, ERASE, ("POST",)),
@@ -129,9 +131,8 @@ def create_app(
             yield
 
     # Taken down from the last on: exposures need the publisher, and their numbers are left before a process ends.
-    app.cleanup_ctx.extend(
-        [stores, _beside, _publisher, _display, open_intake, email.open_post, feeds.open_feeds, slots.open_slots]
-    )
+    app.cleanup_ctx.extend([stores, _beside, _publisher, _display, status.watched])
+    app.cleanup_ctx.extend([open_intake, email.open_post, feeds.open_feeds, slots.open_slots])
     assets = [Route(path, page.handler(path), None) for path in page.FILES]
     app[openapi.DESCRIBED] = openapi.Described((route.path, route.methods, route.scope) for route in (*ROUTES, *assets))
     short: dict[str, web.AbstractRoute] = {}

@@ -7,7 +7,7 @@ from typing import Any
 from varde.history import Signal
 from varde.pairs import Relation
 
-from . import described_collector, described_email, described_slots
+from . import described_collector, described_email, described_slots, described_status
 from .asked import CAMPAIGN_BYTES, COMMON, MOST_EXCLUDED
 from .asked import SEEDS as SEED_NAMES
 from .description import Error as Error
@@ -133,6 +133,7 @@ PARAMETERS = {
     **described_collector.PARAMETERS,
     **described_email.PARAMETERS,
     **described_slots.PARAMETERS,
+    **described_status.PARAMETERS,
 }
 """By name; the item of a path as `item_path`, since a query has an `item` of its own."""
 
@@ -227,5 +228,6 @@ OPERATIONS = {
     "/explore-rows.js": Operation("exploreRows", PAGES, "Its rows", _ASSET, media="text/javascript"),
     "/explore-items.js": Operation("exploreItems", PAGES, "Its items", _ASSET, media="text/javascript"),
     "/explore-figures.js": Operation("exploreFigures", PAGES, "Its figures", _ASSET, media="text/javascript"),
+    **described_status.operations(REASONS, PAGES),
 }  # fmt: skip
 """By path."""

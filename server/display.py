@@ -31,6 +31,8 @@ class Display(NamedTuple):
     stickiness: Stickiness
     trials: Trials
     publishers: tuple[Publisher, ...]
+    lists: dict[tuple[str, str], int]
+    """Lists that were shown, by experiment and variation."""
 
     def note(self, request: web.Request, route: str, request_id: str, listed: Listed, started: float) -> None:
         """Note a list that is answered with 200 to a GET or POST; never fails.
@@ -47,6 +49,10 @@ class Display(NamedTuple):
             return
         latency_ms = (time.perf_counter() - started) * 1000
         try:
+            experiment, variation, _, _, _, _, forced, _ = trial.assignment
+            if not forced:
+                dealt = experiment.key, variation.key
+                self.lists[dealt] = self.lists.get(dealt, 0) + 1
             self.stickiness.note(trial)
             agent = request.headers.get("User-Agent", "")
             self.exposures.put(Entry(listed, trial, route, request_id, latency_ms, agent))
@@ -96,7 +102,7 @@ def made(settings: Settings, running: Running, metrics: Metrics, trials: Trials)
     )
     tasks = running.stores.tasks
     stickiness = Stickiness(lambda some, moved: tasks.stick(some, moved), settings.id_secret.encode(), metrics.stuck)
-    return Display(exposures, stickiness, trials, tuple(publishers))
+    return Display(exposures, stickiness, trials, tuple(publishers), {})
 
 
 def _uncounted(result: str, reason: str, n: int) -> None:

@@ -1,4 +1,4 @@
-// Requests of the page at /explore, and the key that some of them need: kept in sessionStorage only, sent as X-Api-Key.
+// Requests of the pages at /explore and /status, and the key that some of them need: kept in sessionStorage only, sent as X-Api-Key.
 const KEPT = "varde-key";
 const LATER = "varde-key-later";
 const TIMEOUT_MS = 5000;
@@ -9,6 +9,8 @@ const refused = new Set(); // "read", "explain": what this page may not ask for 
 let key = sessionStorage.getItem(KEPT) ?? "";
 let pausedUntil = 0; // the server has said when to ask again
 let changed = () => {};
+let needed = "read"; // without it the page shows nothing
+let title = "This shop's answers need a key";
 
 class Refusal extends Error {
   constructor(status, message) {
@@ -71,10 +73,10 @@ function forget() {
 }
 
 function prompt() {
-  const must = refused.has("read");
+  const must = refused.has(needed);
   $("key-form").hidden = !refused.size || (!must && sessionStorage.getItem(LATER) !== null);
   $("key-later").hidden = must;
-  $("key-title").textContent = must ? "This shop's answers need a key" : "Scores, reasons and live figures need a key";
+  $("key-title").textContent = must ? title : "Scores, reasons and live figures need a key";
   $("key-forget").hidden = !key;
 }
 
@@ -105,9 +107,11 @@ async function tryKey(given) {
   changed();
 }
 
-// Calls `then` whenever what may be asked for has changed.
-export function watchKey(then) {
+// Calls `then` whenever what may be asked for has changed. scope: without which the page shows nothing; its title then.
+export function watchKey(then, scope = needed, told = title) {
   changed = then;
+  needed = scope;
+  title = told;
   $("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     if ($("key").value.trim()) tryKey($("key").value.trim());

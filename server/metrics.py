@@ -24,6 +24,7 @@ COUNTERS = {
     "varde_stale_answers": "Lists that are older or poorer than they would be, because Redis did not answer.",
     "varde_exposures": "Lists of experiments that were shown, by what became of their exposure.",
     "varde_exposure_retries": "Batches of exposures that Pub/Sub did not take, and that are tried again.",
+    "varde_experiment_lists": "Lists that an experiment was about, by its variation; without testers' own.",
     "varde_experiment_failures": "Lists that were made without their experiment, or exposures that were not made.",
     "varde_sticky_writes": "Customers whose variations were to be noted in Redis.",
     "varde_cache_reads": "Looks into the memory of finished answers and of rows.",
@@ -117,13 +118,17 @@ class Metrics:
         """Leave this process's numbers where the others find them."""
         self._snapshots.leave(self._snapshot())
 
+    def summed(self) -> tuple[Tally, list[Sample], list[Sample]]:
+        """Answers and counters of all processes, and the gauges of those that live."""
+        return self._snapshots.summed(self._snapshot())
+
     def exposition(self) -> bytes:
         """All processes' numbers in Prometheus' text format. This one's are left first, so that sums never fall."""
         return generate_latest(self)
 
     def collect(self) -> Iterator[Metric]:
         """The families."""
-        tally, counts, gauges = self._snapshots.summed(self._snapshot())
+        tally, counts, gauges = self.summed()
         yield from self.stream.collect()
         yield from self.vitals.collect()
         if self.store_up is not None:

@@ -25,6 +25,11 @@ FILES = {
     "/explore-rows.js": ("explore-rows.js", "text/javascript"),
     "/explore-items.js": ("explore-items.js", "text/javascript"),
     "/explore-figures.js": ("explore-figures.js", "text/javascript"),
+    "/status": ("status.html", "text/html"),
+    "/status.css": ("status.css", "text/css"),
+    "/status.js": ("status.js", "text/javascript"),
+    "/status-parts.js": ("status-parts.js", "text/javascript"),
+    "/status-plots.js": ("status-plots.js", "text/javascript"),
 }
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: https:; "

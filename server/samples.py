@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import described_collector, described_email, described_slots
+from . import described_collector, described_email, described_slots, described_status
 
 _PEGS = {
     "score": 91.4102337,
@@ -135,6 +135,7 @@ SAMPLES: dict[str, Any] = {
     **described_collector.SAMPLES,
     **described_email.SAMPLES,
     **described_slots.SAMPLES,
+    **described_status.SAMPLES,
 }
 """By the name of the answer's schema."""
 BODIES: dict[str, Any] = {

@@ -8,7 +8,7 @@ from varde.catalogue import CHANGEABLE
 from varde.pairs import Relation
 from varde.ranking import RANKINGS
 
-from . import described_collector, described_email, described_slots
+from . import described_collector, described_email, described_slots, described_status
 from .asked import MOST_EXCLUDED
 from .lists import RUNGS
 from .params import CUSTOMER_BYTES, ITEM_BYTES, MOST_ITEMS, MOST_SEEDS
@@ -259,4 +259,5 @@ ANSWERS: dict[str, Schema] = {
     **described_collector.ANSWERS,
     **described_email.ANSWERS,
     **described_slots.ANSWERS,
+    **described_status.ANSWERS,
 }

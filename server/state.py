@@ -14,7 +14,12 @@ def counts(parts: Parts, desk: Desk) -> list[Sample]:
     """What memory was asked for, and had."""
     caches: dict[str, Desk | HotRows] = {"answers": desk, "rows": parts.running.memory.hot}
     stale = Sample("varde_stale_answers", {}, float(desk.stale))
-    return [stale] + [
+    lists = parts.shown.lists if parts.shown else {}
+    dealt = [
+        Sample("varde_experiment_lists", {"experiment": experiment, "variation": variation}, float(n))
+        for (experiment, variation), n in lists.items()
+    ]
+    return [stale, *dealt] + [
         Sample("varde_cache_reads", {"cache": name, "result": result}, float(n))
         for name, cache in caches.items()
         for result, n in (("hit", cache.hits), ("miss", cache.misses))

@@ -21,6 +21,7 @@ from varde.server.described_collector import TAG as EVENTS
 from varde.server.described_email import PARAMETERS as OF_MAILS
 from varde.server.described_email import TAG as MAILS
 from varde.server.described_slots import PARAMETERS as OF_SLOTS
+from varde.server.described_status import PARAMETERS as OF_STATUS
 from varde.server.samples import BODIES, SAMPLES
 from varde.server.widget import SCRIPT
 
@@ -95,7 +96,7 @@ async def test_every_parameter_is_taken_and_every_one_that_is_taken_is_in_it(cli
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(PARAMETERS) - {"item_path", "other", "hash", *OF_EVENTS, *OF_MAILS, *OF_SLOTS})
+    "name", sorted(set(PARAMETERS) - {"item_path", "other", "hash", *OF_EVENTS, *OF_MAILS, *OF_SLOTS, *OF_STATUS})
 )
 async def test_the_example_of_every_parameter_is_accepted(client, name):
     path = {"signal": "/v1/popular", "q": "/v1/items"}.get(name, "/v1/recommendations")
@@ -147,6 +148,7 @@ ASKED = {
     "Items": "/v1/items?q=tent",
     "Explanation": "/v1/explain/tent/mat",
     "Stats": "/v1/stats",
+    "Status": "/v1/status",
     "Health": "/healthz",
     "Readiness": "/readyz",
 }
@@ -216,6 +218,7 @@ async def test_the_page_of_documentation_and_the_document_say_the_same():
         *OF_EVENTS,
         *OF_MAILS,
         *OF_SLOTS,
+        *OF_STATUS,
     }
 
 

@@ -208,10 +208,10 @@ def all_items(known: Names) -> Reading[dict[str, int]]:
     return found
 
 
-def stats() -> Reading[dict[str, int]]:
+def stats(shards: Iterable[int] = range(keys.SHARDS)) -> Reading[dict[str, int]]:
     """The stream's counters, summed over the shards. One round trip."""
     found: dict[str, int] = {}
-    for reply in (yield [command("HGETALL", keys.stats(shard)) for shard in range(keys.SHARDS)]):
+    for reply in (yield [command("HGETALL", keys.stats(shard)) for shard in shards]):
         entries = flat(reply)
         for name, n in zip(entries[::2], entries[1::2], strict=True):
             counter = name.decode()

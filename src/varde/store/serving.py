@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from varde import keys
 from varde.pairs import Relation, Universe, universe
-from varde.store import frozen, opened, people, vitals
+from varde.store import frozen, opened, people, reads, vitals
 from varde.store.aio import Store
 from varde.store.frozen import Frozen, freeze_call
 from varde.store.opened import Opened
@@ -128,6 +128,10 @@ class ServingStore(Store):
     async def opened(self, some: Sequence[Opened], within_s: int) -> list[int]:
         """Of each: how many slots the customer opened within so many seconds of it. One round trip."""
         return await self._run(opened.opened(some, within_s))
+
+    async def stats_of(self, shards: Sequence[int]) -> dict[str, int]:
+        """The part of the stream's counters that lies in some shards."""
+        return await self._run(reads.stats(shards))
 
     async def vitals(self) -> Vitals:
         """How Redis itself is, and how the last nights went."""
