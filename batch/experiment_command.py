@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import orjson
 
@@ -35,7 +36,10 @@ def _arguments() -> argparse.ArgumentParser:
     which = parser.add_subparsers(dest="what", required=True, metavar="plan|list|stop")
     plan = which.add_parser("plan", help="units and days that an experiment needs", description=experiment_plan.HELP)
     experiment_plan.add(plan)
-    which.add_parser("list", help="the experiments and their states", description="The experiments and their states.")
+    listed = which.add_parser(
+        "list", help="the experiments and their states", description="The experiments and their states."
+    )
+    listed.add_argument("--running", metavar="FILE", help="also write the keys of those that run, one a line")
     stop = which.add_parser(
         "stop",
         help="end one in the file",
@@ -61,13 +65,13 @@ def command(argv: Sequence[str], now: Callable[[], int] = NOW) -> int:
     given = _arguments().parse_args(argv)
     settings = from_env(os.environ)
     if given.what == "list":
-        return _list(settings, now())
+        return _list(settings, given.running, now())
     if given.what == "stop":
         return _stop(settings, given.experiment, given.winner, now())
     return experiment_plan.command(given, settings)
 
 
-def _list(settings: Settings, now: int) -> int:
+def _list(settings: Settings, running: str | None, now: int) -> int:
     found = experiment_config.load(settings).experiments
     rows = [("experiment", "state", "from", "to", "shares", "metric", "coverage")]
     for key, one in found.items():
@@ -79,6 +83,19 @@ def _list(settings: Settings, now: int) -> int:
     lines = aligned(rows) if found else ["no experiments"]
     figures = {key: {"state": state(one, now)} | definition(one) for key, one in found.items()}
     sys.stdout.write("\n".join([*lines, orjson.dumps(figures).decode()]) + "\n")
+    return (
+        DONE
+        if running is None
+        else _write(running, [key for key, one in found.items() if state(one, now) == "running"])
+    )
+
+
+def _write(file: str, keys: Sequence[str]) -> int:
+    try:
+        Path(file).write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"varde experiment: {file}: {error.strerror or error}\n")
+        return FAILED
     return DONE
 
 

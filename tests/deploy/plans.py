@@ -9,6 +9,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 VERBS = {"run", "check", "create", "update", "delete", "ask"}
+FOR_JENKINS = [
+    ["release", "production", "--images", "tag-1"],
+    ["rollback", "production"],
+    ["tested", "--into", "tested"],
+    ["tested", "--mark", "tag-1"],
+    ["night", "production"],
+    ["night", "development", "--run", "--force"],
+    ["reports", "production", "--into", "reports"],
+    ["refresh", "--dry-run"],
+    ["refresh", "--set-up"],
+    ["jenkins/login"],
+]
+"""Calls that between them make every command line of the scripts for Jenkins."""
 
 
 def script(

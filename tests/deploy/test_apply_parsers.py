@@ -6,11 +6,12 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from .plans import ROOT, apply, commands, destroy
+from .plans import FOR_JENKINS, ROOT, apply, commands, destroy, plan
 
 PARSER = Path(__file__).with_name("gcloud_parser.py")
 
@@ -61,10 +62,12 @@ def planned() -> Iterator[list[str]]:
         apply("production"),
         apply("production", "--bootstrap", "2026-05-03T23:59:59.999Z"),
         destroy("development"),
+        plan("replay", "production", "--since", "2026-05-03T23:59:59Z"),
+        plan("replay", "production", "--since", "2026-05-03T23:59:59Z", "--undo"),
     ]
     seen: set[tuple[str, ...]] = set()
-    for plan in plans:
-        for _, words in commands(plan):
+    for text in plans:
+        for _, words in commands(text):
             if tuple(words) not in seen:
                 seen.add(tuple(words))
                 yield words
@@ -72,7 +75,9 @@ def planned() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize(("tool", "least"), [("gcloud", 150), ("bq", 15)])
 def test_the_real_parser_takes_every_line(sdk: Path, tool: str, least: int, tmp_path: Path) -> None:
-    lines = [words[1:] for words in planned() if words[0] == tool]
+    jenkins = [words for call in FOR_JENKINS for _, words in commands(plan(*call))]
+    found = dict.fromkeys(tuple(words[1:]) for words in chain(planned(), jenkins) if words[0] == tool)
+    lines = [list(words) for words in found]
     assert len(lines) >= least
     refused = {
         " ".join(line): said for line, said in zip(lines, verdicts(sdk, tool, lines, tmp_path), strict=True) if said
