@@ -27,6 +27,31 @@ FALLBACK_S = 1.0
 """The same for an answer with popular items: nothing says when these change."""
 
 
+class Door:
+    """Tells what comes again from what comes once, which would push out what comes often (Einziger 2017, TinyLFU).
+
+    It holds a byte for each of many hashes, so now and then what is new is taken for known: that costs a little room.
+    """
+
+    def __init__(self, size: int = 1 << 18) -> None:
+        """Of a power of two of places, at most half of which count as filled."""
+        self._marks, self._mask, self._most = bytearray(size), size - 1, size // 4
+        self._turn, self._asked = 2, 0
+
+    def known(self, target: str) -> bool:
+        """Whether it has come before, among the last `size` / 4 others or a few more; from now on it has."""
+        self._asked += 1
+        if self._asked == self._most:
+            self._asked, self._turn = 0, self._turn + 1
+            if self._turn == 256:
+                self._marks[:] = bytes(len(self._marks))
+                self._turn = 2
+        at = hash(target) & self._mask
+        mark = self._marks[at]
+        self._marks[at] = self._turn
+        return mark >= self._turn - 1
+
+
 class Desk:
     """Finished answers by request target, and how each is made."""
 
@@ -43,7 +68,7 @@ class Desk:
         """
         self.memory, self._trials, self._clock, self._most = memory, trials, clock, most
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._dates = Dates()
+        self._dates, self._door = Dates(), Door()
         self.queries: dict[str, Asked] = {}
         """Query strings of `similar` as they were read last."""
         self.hits = self.misses = self.stale = 0
@@ -111,7 +136,9 @@ class Desk:
         return answer if asked.personal or list_.stale else self._keep(target, answer)
 
     def _keep(self, target: str, answer: Answer) -> Answer:
-        """Remember an answer that is for everybody."""
+        """Remember an answer that is for everybody, if it is asked for the second time."""
+        if target not in self._answers and not self._door.known(target):
+            return answer
         self._answers[target] = answer
         self._answers.move_to_end(target)
         if len(self._answers) > self._most:
