@@ -19,6 +19,7 @@ from varde import catalogue, feed
 from varde.catalogue import Entry
 from varde.feed import Refused
 from varde.settings import Settings, from_env
+from varde.store import schema
 from varde.store.catalogue import LateLoadError
 from varde.store.catalogue_sync import CatalogueStore, Loaded, TooManyRemovedError
 
@@ -155,6 +156,7 @@ def command(argv: Sequence[str]) -> int:
         parser.error("load: name one of FILE, --warehouse and --bigquery")
     try:
         with closing(CatalogueStore.from_settings(settings)) as store:
+            schema.check(store)
             if given.verb == "load":
                 return _load(given, settings, store, now)
             return _set(given, store, now) if given.verb == "set" else _show(given.item, store)

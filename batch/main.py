@@ -14,6 +14,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from varde.settings import from_env
+from varde.store import schema
 from varde.store.night import NightStore
 
 from . import arguments, cost, count, freshness, guard
@@ -92,6 +93,7 @@ def command(argv: Sequence[str]) -> int:
             arguments.opened(given, settings, asked) as warehouse,
             closing(NightStore.from_settings(settings)) as store,
         ):
+            schema.check(store)
             outcome = reconcile(warehouse, store, settings, _request(given), progress)
             store.note_night(time.time_ns() // 1_000_000, len(outcome.refusals), outcome.drift.relative)
     except RedisError as error:

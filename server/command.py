@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from dataclasses import replace
 
 from varde.settings import from_env, option
+from varde.store import schema
 
 from . import main
 from .configured import watched
@@ -18,7 +20,7 @@ def command(argv: list[str]) -> int:
     """Serve until SIGTERM or SIGINT; 0 after an orderly end, 1 when the address cannot be listened on.
 
     Raises:
-        SettingsError: a VARDE_* variable, or the configuration file, makes no sense.
+        SettingsError: a VARDE_* variable, or the configuration file, makes no sense, or Redis has another schema.
     """
     parser = argparse.ArgumentParser(
         prog="varde serve",
@@ -39,6 +41,7 @@ def command(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     processes = given.processes or cores()
     ours = replace(settings, host=given.host, port=given.port, processes=processes)
+    schema.look(ours, logging.getLogger("varde.server").warning)
     try:
         if processes > 1:
             watched(ours, int)  # says what is wrong with the file once, not once a process

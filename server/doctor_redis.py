@@ -16,10 +16,14 @@ from varde import keys
 from varde.settings import Settings
 from varde.store.connection import connect
 from varde.store.night import NightStore, Reconciled
+from varde.store.schema import SchemaStore, State
 
 TIMEOUT_S = 5.0
 OTHER_VERSIONS = 3
-"""Versions of the schema after this one that are looked for, beside all before it."""
+"""Versions of the keys after this one that are looked for, beside all before it."""
+
+NOTED = State(keys.SCHEMA, "", empty=False)
+"""Of a Redis that is as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ class Kept:
     """What Varde keeps there.
 
     items: the most item ids of a shard. stats: the stream's counters. reconciled: the last night written. under_way:
-    a night that was begun and has not ended; locked: a run holds the lock. versions: of the schema, those of which
-    there are keys.
+    a night that was begun and has not ended; locked: a run holds the lock. versions: of the keys, those of which
+    there are some. schema: what is noted of the schema.
     """
 
     items: int
@@ -63,6 +67,7 @@ class Kept:
     under_way: str
     locked: bool
     versions: tuple[int, ...]
+    schema: State = NOTED
 
 
 def nodes(settings: Settings, clock: Callable[[], float] = time.time) -> list[Node]:
@@ -166,6 +171,7 @@ def kept(settings: Settings) -> Kept:
     others = [v for v in range(1, keys.VERSION + 1 + OTHER_VERSIONS) if v != keys.VERSION]
     client = connect(settings.redis_url, lambda: None, settings.clustered)
     with closing(client):
+        noted = SchemaStore(client).state()
         asked = client.pipeline(transaction=False)
         asked.execute_command("HGET", keys.under_way(), "run")
         asked.execute_command("EXISTS", keys.lock())
@@ -186,6 +192,7 @@ def kept(settings: Settings) -> Kept:
         under_way=run.decode() if run else "",
         locked=bool(locked),
         versions=tuple(sorted(versions)),
+        schema=noted,
     )
 
 

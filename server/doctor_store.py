@@ -124,9 +124,18 @@ def of_kept(kept: Kept, settings: Settings, now_ms: int) -> list[Finding]:
 
 def _schema(kept: Kept) -> Finding:
     others = [version for version in kept.versions if version != keys.VERSION]
-    if not others:
-        shown = f"version {keys.VERSION}" if kept.versions else f"no items yet; this program writes {keys.VERSION}"
-        return ok("schema", shown)
+    if others:
+        return _other_keys(kept, others)
+    noted = kept.schema
+    if why := noted.refusal():
+        what, _, fix = why.partition(": ")
+        return problem("schema", what, fix)
+    if noted.empty:
+        return ok("schema", f"nothing there yet; this program writes version {keys.SCHEMA}")
+    return ok("schema", f"version {noted.has()}{'' if noted.version else ', not noted yet'}")
+
+
+def _other_keys(kept: Kept, others: Sequence[int]) -> Finding:
     shown = f"keys of version {', '.join(map(str, others))}, this program has {keys.VERSION}"
     if max(others) > keys.VERSION:
         return problem("schema", shown, "install the version of Varde that wrote them, or the newest, everywhere")

@@ -14,6 +14,7 @@ from varde.catalogue import Change
 from varde.delivery import Pane
 from varde.feed import Refused, changes
 from varde.settings import Settings
+from varde.store import schema
 from varde.store.catalogue_sync import CatalogueStore
 
 from .dead_letters import DEAD, dead_letter
@@ -29,7 +30,9 @@ _FLUSH = 1_000
 @functools.cache
 def _store(settings: Settings) -> CatalogueStore:
     """One store a process."""
-    return CatalogueStore.from_settings(settings)
+    store = CatalogueStore.from_settings(settings)
+    schema.check(store)
+    return store
 
 
 class ApplyChanges(beam.DoFn):

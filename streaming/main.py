@@ -19,6 +19,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from varde.settings import SettingsError
+from varde.store import schema
 
 from . import local_runner, local_source
 from .options import LOCAL_RUNNER, StreamOptions, StreamParameters, parameters
@@ -100,6 +101,8 @@ def run(argv: list[str], environ: dict[str, str] | None = None) -> int:
     if local:
         local_runner.repair()
         local_runner.spare_the_collector()
+    if local:  # whoever submits a job may not reach Redis; the workers look, too
+        schema.look(checked.settings, _log.warning, note=True)
     _log.info("stream starts: runner %s, run id %s", runner, checked.run_id)
     if not checked.settings.id_secret:
         _log.warning("VARDE_ID_SECRET is not set: whoever reads Redis can test guesses of customer ids")

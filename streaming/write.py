@@ -16,6 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from varde.delivery import Delivery
 from varde.freshness import histogram
 from varde.settings import Settings
+from varde.store import schema
 from varde.store.sync import Store
 
 from .clock import wall_clock
@@ -27,7 +28,9 @@ _log = logging.getLogger(__name__)
 @functools.cache
 def _store(settings: Settings, clock: Callable[[], int]) -> Store:
     """One store a process: its caches are worth keeping, and runners set DoFns up again and again."""
-    return Store.from_settings(settings, clock)
+    store = Store.from_settings(settings, clock)
+    schema.check(store)  # an error of it is a failure of the bundle: nothing is written, and it is tried again
+    return store
 
 
 WRITERS = 2

@@ -1,6 +1,6 @@
 """The Redis grammar: every key family once. docs/redis.md describes each with type, bound, TTL, owner and bytes.
 
-A key is `varde:1:{shard}:family…`. The number is the version of the schema. The braces are Redis Cluster's hash tag:
+A key is `varde:1:{shard}:family…`. The number is the version of the keys. The braces are Redis Cluster's hash tag:
 everything about an item lies in the slot of its shard, so one script may touch a whole batch of a shard's items.
 Items appear in keys by number (`store` interns ids), customers by a keyed hash: no id from outside is ever part of a
 key or parsed back out of one.
@@ -12,10 +12,12 @@ import hashlib
 import zlib
 
 VERSION = 1
+SCHEMA = 1
+"""Version of what lies under these keys; `varde migrate` brings data of an older one up to it (store/schema.py)."""
 MAX_SECRET_BYTES = 64
 """BLAKE2b's longest key."""
 SHARDS = 64
-"""Number of hash tags for item data. Part of the schema: a change needs a new VERSION and a rebuild."""
+"""Number of hash tags for item data. Part of the keys: a change needs a new VERSION and a rebuild."""
 
 ANY_NUMBER = 0
 """The item number of pairs.ANY_ITEM in every shard; real items are numbered SHARDS and up."""
@@ -156,6 +158,11 @@ def night() -> str:
 def under_way() -> str:
     """Hash: `run` and `step`, how far the nightly rewrite that is under way came."""
     return f"{_tag(0)}:under_way"
+
+
+def schema() -> str:
+    """Hash: `version` of the schema that the data has; `under_way`, and more, while an import or a migration is."""
+    return f"{_tag(0)}:schema"
 
 
 def lock() -> str:

@@ -1,6 +1,7 @@
 """The scripts themselves: one hash tag each, known or not to the server, described at their top."""
 
 import contextlib
+import io
 import re
 from importlib import resources
 
@@ -16,6 +17,7 @@ from varde.history import DAY_MS, Signal
 from varde.pairs import Histories, Relation
 from varde.store import packing, scripts
 from varde.store.catalogue_sync import CatalogueStore
+from varde.store.exported import Exporter
 from varde.store.frozen import freeze_call
 from varde.store.night import NightStore
 from varde.store.rewrite import CELLS_PER_CALL
@@ -85,6 +87,7 @@ def test_every_script_touches_one_hash_tag(redis_server):
     night.rewrite_rows(Relation.ALSO_VIEWED, {item: night.counts(Relation.ALSO_VIEWED, item) for item in items}, day)
     night.rewrite_rows(Relation.ALSO_BOUGHT, {"large": {f"{n}": 1 for n in range(CELLS_PER_CALL + 1)}}, day)
     night.rewrite_supports(0, night.supports_at(0, day), day)
+    Exporter(client, SETTINGS, clock).write(io.BytesIO())
     assert night.take_lock("run", 1000) == ""
     catalogue = CatalogueStore(client, 1000)
     catalogue.put_entries(map(Entry, HOSTILE), 1, True)

@@ -62,6 +62,14 @@ class Cluster:
         """The replies to commands sent together; a transient error of one sends all again (each may be repeated)."""
         return self._tried(lambda nodes: _settled(_together(nodes, lines)))
 
+    def primaries(self) -> list[Any]:
+        """A client of each node that takes writes, for what is asked of a node by itself (SCAN, INFO)."""
+
+        def every(nodes: Any) -> list[Any]:
+            return [nodes.get_redis_connection(node) for node in nodes.get_primaries()]
+
+        return self._tried(every)
+
     def close(self) -> None:
         """Release the connections."""
         with self._lock:

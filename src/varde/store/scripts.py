@@ -65,9 +65,10 @@ LOCK = _load("lock")
 STICK = _load("stick")
 FREEZE = _load("freeze")
 PUT_CATALOGUE = _load("catalogue_put")
+READ_HASHES = _load("read_hashes")
 ALL = (
     INTERN, APPLY, REMEMBER, READ_ROWS, PUT_ROWS, COUNTS_AT, REWRITE, FILL, PERSONAL, LOCK, STICK, FREEZE,
-    PUT_CATALOGUE,
+    PUT_CATALOGUE, READ_HASHES,
 )  # fmt: skip
 
 
