@@ -14,7 +14,7 @@ from varde import timestamps
 from varde.settings import Settings, SettingsError
 
 from . import cost, freshness, nightly
-from .warehouse import UnavailableError, Warehouse, WarehouseError
+from .warehouse import Shared, UnavailableError, WarehouseError
 from .warehouse.duckdb_file import DuckDBWarehouse
 from .warehouse.segment import CategoryError, EventTables, event_tables
 
@@ -80,7 +80,7 @@ def opened(
     settings: Settings,
     asked: cost.Asked,
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-) -> Iterator[Warehouse]:
+) -> Iterator[Shared]:
     """The warehouse that the arguments name; of BigQuery standard error is told first how much will be read.
 
     Args:
@@ -109,7 +109,7 @@ def opened(
 @contextmanager
 def _bigquery(
     given: argparse.Namespace, tables: EventTables, plan: nightly.Plan, asked: cost.Asked
-) -> Iterator[Warehouse]:
+) -> Iterator[Shared]:
     if not given.segment or not given.varde:
         msg = "--bigquery needs --segment and --varde, each as project.dataset"
         raise WarehouseError(msg)

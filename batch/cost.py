@@ -76,7 +76,12 @@ def of_seeds(newest: bool) -> Asked:
 
 def of_report(newest: bool) -> Asked:
     """The queries of `varde report`; `newest` as in `of_reconcile`. Events are taken to reach back a window."""
-    helpers = {**HELPERS, "erasures": ("deletes", "experiment_users"), "experiment_settings": ()}
+    helpers = {
+        **HELPERS,
+        "erasures": ("deletes", "experiment_users"),
+        "experiment_settings": (),
+        "experiment_currencies": (),
+    }
     asked = Counter(query for step in experiments.STEPS for query in helpers.get(step, (step,)))
     asked.update(("experiment_span", "experiment_unit_rows", "experiment_unit_day_rows", "experiment_team_rows"))
     return asked + Counter(("newest",) if newest else ())

@@ -31,17 +31,18 @@ def quality(measured: Measured, last: Totals | None) -> Quality:
         "lists": int(rows.lists.sum()),
         "impressions": int(rows.impressions.sum()),
         "days": int(last.day - units.first_day.min() + 1) if last else 0,
+        "orders_left_out": int(rows.orders_left_out.sum()),
     }
     faults = dict(sorted(measured.faults.items()))
+    currency, left_out = measured.money
     if last is None or measured.experiment.mode != "ab":
-        return Quality(counts, faults)
+        return Quality(counts, faults, currency=currency, left_out=left_out)
     weights = analysis.shares(measured.experiment)
     p = shares_p(analysis.counts(last.variation, len(weights)), weights)
     before = _before(last, len(weights))
     bound = ALARM / max(1, len(before))
-    return Quality(
-        counts, faults, p, _daily(measured, weights), before, tuple(name for name, one in before.items() if one < bound)
-    )
+    imbalanced = tuple(name for name, one in before.items() if one < bound)
+    return Quality(counts, faults, p, _daily(measured, weights), before, imbalanced, currency, left_out)
 
 
 def shares_p(units: Sequence[int], weights: Sequence[float]) -> float | None:
@@ -87,6 +88,11 @@ def warnings(found: Quality) -> tuple[str, ...]:
     if bad:
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         said.append(f"the shares of the variations were wrong on {listed(bad[:5])}{more}: has something changed then?")
+    if orders := found.counts["orders_left_out"]:
+        said.append(
+            f"revenue is in {found.currency}: the money of {orders:,} order{'s' * (orders != 1)} in "
+            f"{listed(list(found.left_out))} is left out of it, for want of a rate"
+        )
     if found.imbalanced:
         names = listed([name.removeprefix("pre_") for name in found.imbalanced])
         said.append(f"the variations differed before they were shown: in {names} of the 28 days before")

@@ -83,7 +83,8 @@ class Quality:
 
     counts: name -> number, in the order of docs/experiments.md. faults: reason -> exposures not counted for it. srm_p:
     None where there is nothing to compare; daily: the same by day of first exposure. before: outcome before the first
-    exposure -> p of its difference between the variations; imbalanced: those that differ too much.
+    exposure -> p of its difference between the variations; imbalanced: those that differ too much. currency: of
+    revenue, empty when no order says one; left_out: currencies of orders whose money is in no revenue.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -92,6 +93,8 @@ class Quality:
     daily: tuple[Shares, ...] = ()
     before: Mapping[str, float] = field(default_factory=dict)
     imbalanced: tuple[str, ...] = ()
+    currency: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,20 @@ from varde.history import DAY_MS
 from varde.settings import Settings
 
 from . import nightly
-from .measured import Measured, Real, Teams, UnitDays, Units, cap
+from .measured import Measured, Money, Real, Teams, UnitDays, Units, cap
 from .nightly import Plan, Tick
-from .warehouse import Warehouse, ddl
+from .warehouse import Shared, Warehouse, ddl
+from .warehouse.apart import Apart
 from .warehouse.columns import column
 
-__all__ = ["DROPPED", "STEPS", "Measured", "Teams", "UnitDays", "Units", "cap", "measure", "plan", "run"]
+__all__ = ["DROPPED", "PUBLISHED", "STEPS", "Measured", "Teams", "UnitDays", "Units", "cap", "measure", "plan", "run"]
 
 BEFORE_MS = 28 * DAY_MS
 """How long before its first list the deeds of a customer are taken for CUPED; sql/experiment_units.sql has it, too."""
 
 STEPS = (
     "experiment_settings",
+    "experiment_currencies",
     "raw",
     "robots",
     "withdrawals",
@@ -38,6 +40,7 @@ STEPS = (
     "experiment_events",
     "experiment_lists",
     "experiment_orders",
+    "experiment_rates",
     "experiment_units",
     "experiment_clicks",
     "experiment_unit_days",
@@ -51,8 +54,12 @@ DROPPED = (*nightly.NAMED, "experiment_exposures", "experiment_messages", "exper
 """Tables that have everybody's ids and are not asked for again. They are gone when the steps are done."""
 
 
+PUBLISHED = tuple(step for step in STEPS if step.startswith("experiment_") and step not in DROPPED)
+"""Tables that a report leaves for others to read, as those of the report that ended last."""
+
+
 def measure(
-    warehouse: Warehouse,
+    warehouse: Shared,
     settings: Settings,
     experiments: Mapping[str, Experiment],
     key: str,
@@ -62,8 +69,9 @@ def measure(
 ) -> Measured:
     """Run the steps for all experiments, and return one of them; a repetition gives the same.
 
-    It runs those steps of the night that it needs itself (identity, robots, withdrawals, ...), so that it works on its
-    own, but not at the same time as the night. See `varde.batch.measured` for the arrays.
+    It runs those steps of the night that it needs itself (identity, robots, withdrawals, ...), on tables of its own, so
+    that it may run beside the night and beside other reports. At the end the tables of experiments become those of this
+    run, for others to read (PUBLISHED). See `varde.batch.measured` for the arrays.
 
     Args:
         warehouse: with Segment's tables and store.exposures (optional: without it there are no units).
@@ -81,8 +89,11 @@ def measure(
         WarehouseError: the warehouse refuses or does not answer.
     """
     experiment = experiments[key]
-    run(warehouse, experiments, plan(settings, experiments, as_of, views_within), tick)
-    return _read(warehouse, experiment, as_of)
+    with Apart(warehouse) as own:
+        run(own, experiments, plan(settings, experiments, as_of, views_within), tick)
+        found = _read(own, experiment, as_of)
+        own.publish([f"varde.{table}" for table in PUBLISHED])
+    return found
 
 
 def plan(settings: Settings, experiments: Mapping[str, Experiment], as_of: int, views_within: int = 0) -> Plan:
@@ -126,6 +137,8 @@ def take(warehouse: Warehouse, experiments: Mapping[str, Experiment], step: str,
     """One step: replace its table; the number of rows."""
     if step == "experiment_settings":
         return warehouse.replace("varde.experiment_settings", settings_rows(experiments))
+    if step == "experiment_currencies":
+        return warehouse.replace("varde.experiment_currencies", currency_rows(experiments))
     if step == "erasures":
         return warehouse.replace("varde.erasures", nightly.erasures(warehouse, given, "experiment_users"))
     return nightly.take(warehouse, step, given)
@@ -152,14 +165,30 @@ def settings_rows(experiments: Mapping[str, Experiment]) -> pa.Table:
             "end_time": one.end,
             "attribution_ms": one.attribution_days * DAY_MS,
             "winsorize": one.winsorize,
+            "currency": one.currency or None,
             "metric": one.metric,
             "stopped": one.stopped or None,
         }
         for one in experiments.values()
         for index, variation in enumerate(one.variations)
     ]
-    types = ddl.tables()["experiment_settings"].types
-    return pa.table({name: column([row[name] for row in rows], type_) for name, type_ in types.items()})
+    return _table("experiment_settings", rows)
+
+
+def currency_rows(experiments: Mapping[str, Experiment]) -> pa.Table:
+    """The rows of varde.experiment_currencies, one an experiment and configured rate."""
+    rows = [
+        {"experiment": one.key, "currency": currency, "rate": rate}
+        for one in experiments.values()
+        for currency, rate in one.rates
+    ]
+    return _table("experiment_currencies", rows)
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows with the columns that a table of ours is declared with."""
+    types = ddl.tables()[name].types
+    return pa.table({one: column([row[one] for row in rows], type_) for one, type_ in types.items()})
 
 
 def _read(warehouse: Warehouse, experiment: Experiment, as_of: int) -> Measured:
@@ -188,6 +217,7 @@ def _read(warehouse: Warehouse, experiment: Experiment, as_of: int) -> Measured:
         days.sort_by([("day", "ascending"), ("variation_index", "ascending")]),
         Teams(whole(teams["number"]), clicks),
         _faults(warehouse, experiment.key),
+        _money(warehouse, experiment),
         cap(_revenue(unit_days, len(found.variation)), experiment.winsorize),
     )
 
@@ -197,6 +227,13 @@ def _revenue(rows: UnitDays, units: int) -> Real:
     total = np.zeros(units)
     np.add.at(total, rows.unit, rows.revenue)
     return total
+
+
+def _money(warehouse: Warehouse, experiment: Experiment) -> Money:
+    rows = warehouse.read("varde.experiment_rates").to_pylist()
+    ours = sorted((row for row in rows if row["experiment"] == experiment.key), key=lambda row: str(row["currency"]))
+    own = next((row["currency"] for row in ours if row["own"]), experiment.currency)
+    return Money(own, tuple(row["currency"] for row in ours if row["rate"] is None))
 
 
 def _faults(warehouse: Warehouse, key: str) -> dict[str, int]:

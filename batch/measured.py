@@ -49,8 +49,9 @@ class UnitDays(NamedTuple):
     unit: int64[R], index into Units. day: int64[R], UTC day, in days since the epoch.
     impressions: items shown. lists, fallback_lists: lists shown, and those of another rung than `pairs`.
     clicks: items clicked in lists, each once a list. adds: additions to the cart. orders: not those that were taken
-    back whole. revenue: of orders, net of refunds known by `as_of`, on the day of the order. items: pieces bought, net.
-    All are float64[R] counts, revenue in the shop's currency; what the unit did counts from its first list on for
+    back whole. orders_left_out: those of them whose money is in no revenue (Money). revenue: of orders, net of refunds
+    known by `as_of`, on the day of the order. items: pieces bought, net.
+    All are float64[R] counts, revenue in the experiment's currency; what the unit did counts from its first list on for
     attribution_days.
     """
 
@@ -62,8 +63,16 @@ class UnitDays(NamedTuple):
     clicks: Real
     adds: Real
     orders: Real
+    orders_left_out: Real
     revenue: Real
     items: Real
+
+
+class Money(NamedTuple):
+    """Which currency revenue is in, empty when no order says one; and those of orders whose money is left out of it."""
+
+    currency: str
+    left_out: tuple[str, ...]
 
 
 class Teams(NamedTuple):
@@ -85,6 +94,7 @@ class Measured(NamedTuple):
         figures by variation, each from the start up to and with the day. Empty without a unit.
     faults: reason -> rows of the table of exposures that do not count (docs/sql.md, experiment_faults); `repeated` are
         duplicates. Those that name no experiment that is configured are in every experiment's.
+    money: see there.
     cap: revenue per unit at which it is winsorized, over all days (`cap`); infinite when nothing is capped.
     """
 
@@ -95,6 +105,7 @@ class Measured(NamedTuple):
     days: pa.Table
     teams: Teams
     faults: Mapping[str, int]
+    money: Money
     cap: float
 
 

@@ -20,6 +20,7 @@ COUNTS = {
     "lists": "lists shown",
     "impressions": "items shown",
     "days": "days",
+    "orders_left_out": "orders in a currency without a rate: their money is left out",
 }
 FAULTS = {
     "repeated": "repeated (duplicates)",
@@ -128,6 +129,8 @@ def quality(result: Result) -> str:
     """The data-quality box."""
     found = result.quality
     facts = [(COUNTS.get(name, name), number(n)) for name, n in found.counts.items()]
+    if found.currency:
+        facts.append(("currency of revenue", escape(found.currency)))
     facts.append(("p that the shares are as asked for (SRM); below 0.001 nothing holds", probability(found.srm_p)))
     facts += [(f"not counted: {escape(FAULTS.get(name, name))}", number(n)) for name, n in found.faults.items()]
     facts += [

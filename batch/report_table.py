@@ -56,6 +56,8 @@ def _estimated(one: Compared) -> tuple[str, str, str, str]:
 def _quality(result: Result) -> list[str]:
     found = result.quality
     shown = [("units", found.counts.get("units", 0)), ("in several variations", found.counts.get("units_several", 0))]
+    if n := found.counts.get("orders_left_out", 0):
+        shown.append((f"orders not in {found.currency}, without their money", n))
     shown += [(f"not counted: {name}", n) for name, n in found.faults.items()]
     said = ", ".join(f"{name} {n:,}" for name, n in shown)
     by = ", ".join(f"{one.key} {n:,}" for one, n in zip(result.experiment.variations, result.units, strict=True))

@@ -33,7 +33,8 @@ from .customers import key as customer_key
 from .customers import tuples
 from .pasts import past
 from .report import Progress
-from .warehouse import Warehouse, WarehouseError
+from .warehouse import Shared, Warehouse, WarehouseError
+from .warehouse.apart import Apart
 
 
 def seeds(warehouse: Warehouse, plan: nightly.Plan) -> Iterator[Seed]:
@@ -104,13 +105,15 @@ def replaced(path: Path) -> Iterator[BufferedIOBase]:
 
 
 def write(
-    warehouse: Warehouse,
+    warehouse: Shared,
     settings: Settings,
     out: Path,
     as_of: int | None = None,
     tick: nightly.Tick = lambda _: None,
 ) -> dict[str, int]:
     """Take the steps of a night and write its seeds to a file; the figures of the last line (docs/sql.md).
+
+    The steps work on tables of their own, so this may run beside the night.
 
     Raises:
         WarehouseError: the warehouse failed.
@@ -121,9 +124,9 @@ def write(
     last = freshness.newest(warehouse) if as_of is None else as_of
     plan = nightly.plan(last, settings.limits, settings.mapping, settings.id_secret.encode())
     warehouse.define()
-    nightly.run(warehouse, plan, tick)
-    with replaced(out) as file:
-        for found in seeds(warehouse, plan):
+    with Apart(warehouse) as own, replaced(out) as file:
+        nightly.run(own, plan, tick)
+        for found in seeds(own, plan):
             tick("seeds")
             file.write(seed.encode(found) + b"\n")
             lines["linked" if found.profile.linked else found.kind] += 1

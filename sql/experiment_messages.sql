@@ -22,6 +22,7 @@ WITH
       SAFE_CAST(t.variant AS STRING) AS variant,
       CAST(NULL AS STRING) AS revenue,
       CAST(NULL AS STRING) AS total,
+      CAST(NULL AS STRING) AS currency,
       CAST(NULL AS STRING) AS products,
       FALSE AS cancelled
     FROM segment.product_viewed AS t
@@ -46,6 +47,7 @@ WITH
       SAFE_CAST(t.variant AS STRING) AS variant,
       CAST(NULL AS STRING) AS revenue,
       CAST(NULL AS STRING) AS total,
+      CAST(NULL AS STRING) AS currency,
       CAST(NULL AS STRING) AS products,
       FALSE AS cancelled
     FROM segment.product_clicked AS t
@@ -70,6 +72,7 @@ WITH
       SAFE_CAST(t.variant AS STRING) AS variant,
       CAST(NULL AS STRING) AS revenue,
       CAST(NULL AS STRING) AS total,
+      CAST(NULL AS STRING) AS currency,
       CAST(NULL AS STRING) AS products,
       FALSE AS cancelled
     FROM segment.product_added AS t
@@ -94,6 +97,7 @@ WITH
       CAST(NULL AS STRING) AS variant,
       SAFE_CAST(t.revenue AS STRING) AS revenue,
       SAFE_CAST(t.total AS STRING) AS total,
+      SAFE_CAST(t.currency AS STRING) AS currency,
       SAFE_CAST(t.products AS STRING) AS products,
       FALSE AS cancelled
     FROM segment.order_completed AS t
@@ -118,6 +122,7 @@ WITH
       CAST(NULL AS STRING) AS variant,
       SAFE_CAST(t.revenue AS STRING) AS revenue,
       SAFE_CAST(t.total AS STRING) AS total,
+      CAST(NULL AS STRING) AS currency,
       SAFE_CAST(t.products AS STRING) AS products,
       COALESCE(SAFE_CAST(t.event AS STRING), '') = 'order_cancelled' AS cancelled
     FROM segment.order_refunded AS t
@@ -126,19 +131,19 @@ WITH
     QUALIFY t.id IS NULL OR ROW_NUMBER() OVER (PARTITION BY t.id ORDER BY t.loaded_at DESC, t.received_at DESC) = 1
   ),
   together AS (
-    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, products, cancelled
+    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, currency, products, cancelled
     FROM viewed
     UNION ALL
-    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, products, cancelled
+    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, currency, products, cancelled
     FROM clicked
     UNION ALL
-    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, products, cancelled
+    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, currency, products, cancelled
     FROM added
     UNION ALL
-    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, products, cancelled
+    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, currency, products, cancelled
     FROM ordered
     UNION ALL
-    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, products, cancelled
+    SELECT kind, message_id, user_id, anonymous_id, time, user_agent, consent_given, order_id, request_id, varde_request_id, product_id, sku, variant, revenue, total, currency, products, cancelled
     FROM returned
   )
 SELECT
@@ -168,6 +173,8 @@ SELECT
   IF(
     REGEXP_CONTAINS(total, r'^-?[0-9]{1,15}([.][0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$'), SAFE_CAST(total AS FLOAT64), NULL
   ) AS total,
+  -- Of an order; a refund is in the currency of its order.
+  IF(REGEXP_CONTAINS(currency, r'^[A-Za-z]{3}$'), UPPER(currency), NULL) AS currency,
   -- One product may stand without its array.
   NULLIF(IF(STARTS_WITH(LTRIM(products), '{'), CONCAT('[', products, ']'), products), '') AS products,
   cancelled
@@ -178,5 +185,5 @@ QUALIFY m.message_id IS NOT NULL
   OR ROW_NUMBER() OVER (
     PARTITION BY
       m.kind, m.user_id, m.anonymous_id, m.time, m.order_id, m.product_id, m.sku, m.variant
-    ORDER BY m.products, m.revenue, m.total
+    ORDER BY m.products, m.revenue, m.total, m.currency
   ) = 1

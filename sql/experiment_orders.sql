@@ -5,7 +5,7 @@
 -- `total`, else the sum of price times quantity (1 where none is said). What was refunded is deducted: `total` of the
 -- refund, else its `revenue`, else the value of its lines by their own price or that of the order; a refund that says none
 -- of these, and a cancellation, takes the whole order back. Whoever returns it: refunds come from back offices.
--- An order that was taken back whole does not count.
+-- An order that was taken back whole does not count. Money is in the currency of the order.
 WITH
   placed AS (
     SELECT
@@ -15,6 +15,7 @@ WITH
       user_id,
       anonymous_id,
       time,
+      currency,
       COALESCE(
         IF(MAX(revenue) BETWEEN 0 AND 1e12, MAX(revenue), NULL),
         IF(MAX(total) BETWEEN 0 AND 1e12, MAX(total), NULL),
@@ -24,10 +25,10 @@ WITH
       SUM(IF(product, COALESCE(quantity, 1), 0)) AS bought
     FROM varde.experiment_events
     WHERE kind = 'order'
-    GROUP BY message_id, order_id, customer, user_id, anonymous_id, time
+    GROUP BY message_id, order_id, customer, user_id, anonymous_id, time, currency
   ),
   once AS (
-    SELECT message_id, order_id, customer, user_id, anonymous_id, time, gross, bought
+    SELECT message_id, order_id, customer, user_id, anonymous_id, time, currency, gross, bought
     FROM placed
     WHERE TRUE
     QUALIFY order_id IS NULL OR ROW_NUMBER() OVER (PARTITION BY order_id ORDER BY time, message_id) = 1
@@ -72,6 +73,7 @@ WITH
       o.user_id,
       o.anonymous_id,
       o.time,
+      o.currency,
       o.gross,
       o.bought,
       COALESCE(r.value, 0) AS value,
@@ -92,6 +94,7 @@ SELECT
   anonymous_id,
   time,
   DIV(time, 86400000) AS day,
+  currency,
   gross,
   IF(whole, gross, LEAST(value, gross)) AS refunded,
   IF(whole, 0e0, GREATEST(gross - value, 0e0)) AS revenue,

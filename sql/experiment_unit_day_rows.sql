@@ -2,6 +2,6 @@
 -- Parameters: @experiment (STRING).
 -- Source: varde.experiment_unit_days.
 SELECT
-  number, day, impressions, lists, fallback_lists, clicks, adds, orders, revenue, items
+  number, day, impressions, lists, fallback_lists, clicks, adds, orders, orders_left_out, revenue, items
 FROM varde.experiment_unit_days
 WHERE experiment = @experiment

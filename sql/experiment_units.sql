@@ -1,6 +1,7 @@
 -- Grain: one row an experiment and unit.
 -- Parameters: none.
--- Source: varde.experiment_lists, varde.experiment_settings, varde.experiment_events, varde.experiment_orders.
+-- Source: varde.experiment_lists, varde.experiment_settings, varde.experiment_events, varde.experiment_orders,
+--   varde.experiment_rates.
 -- The variation is that of the first list. A unit that was seen in several variations is marked (`several`), and counts in no
 -- metric. The figures of the customer before the first list, 28 days of them, are for CUPED.
 WITH
@@ -36,10 +37,14 @@ WITH
     GROUP BY u.experiment, u.unit_kind, u.unit
   ),
   bought AS (
-    SELECT u.experiment, u.unit_kind, u.unit, COUNTIF(o.counts) AS pre_orders, SUM(o.revenue) AS pre_revenue
+    SELECT
+      u.experiment, u.unit_kind, u.unit, COUNTIF(o.counts) AS pre_orders,
+      SUM(o.revenue * IF(o.currency IS NULL, 1e0, COALESCE(r.rate, 0e0))) AS pre_revenue
     FROM first AS u
     JOIN varde.experiment_orders AS o
       ON u.customer = o.customer
+    LEFT JOIN varde.experiment_rates AS r
+      ON u.experiment = r.experiment AND o.currency = r.currency
     WHERE o.time >= u.first_exposure - 2419200000
       AND o.time < u.first_exposure
     GROUP BY u.experiment, u.unit_kind, u.unit

@@ -12,6 +12,11 @@ Parameter = int | str | Sequence[str]
 
 Parameters = Mapping[str, Parameter]
 
+Names = Mapping[str, str]
+"""Table that a query names, as `dataset.table` -> the table that is meant in its place."""
+AS_NAMED: Names = {}
+"""Every table is meant as it is named."""
+
 
 class WarehouseError(OSError):
     """The warehouse cannot be opened or refuses what is asked; the message is one line and says why."""
@@ -67,4 +72,27 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Let go of the warehouse. May be called twice."""
+        ...
+
+
+class Shared(Warehouse, Protocol):
+    """A warehouse in which several runs may work at once: `apart.Apart` gives each of them tables of its own."""
+
+    def query(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> pa.Table:
+        """See Warehouse.query; `names` says which tables are read in the place of others."""
+        ...
+
+    def materialize(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> int:
+        """See Warehouse.materialize; `names` may name another table for the result, too."""
+        ...
+
+    def private(self, table: str) -> str:
+        """The name of a table that no other run uses, for a table named `varde.table`.
+
+        It lives for a day at most, should nobody drop it.
+        """
+        ...
+
+    def publish(self, tables: Names) -> None:
+        """Replace each table, named `varde.table`, by the rows of another one, at once or not at all."""
         ...

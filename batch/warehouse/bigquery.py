@@ -17,16 +17,21 @@ import pyarrow as pa
 from google.cloud import bigquery
 from sqlglot import exp
 
-from . import Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source, views
+from . import AS_NAMED, Names, Parameter, Parameters, WarehouseError, bigquery_values, ddl, queries, source, views
 from .bigquery_jobs import Jobs, told
 from .bigquery_options import Options, Places
 from .bigquery_tables import Tables
 from .ddl import OWN
 from .segment import EventTables, event_tables
 
+PRIVATE = "run_"
+"""How the names of tables begin that belong to one run."""
+LIFE_S = 86_400
+"""How long such a table lives when the run that made it was killed, seconds."""
+
 
 class BigQueryWarehouse:
-    """A `Warehouse` on BigQuery. One run at a time may write: tables are replaced whole.
+    """A `Shared` warehouse on BigQuery. One run at a time may write a table: it is replaced whole.
 
     Args:
         client: Google's client, closed with the warehouse.
@@ -51,6 +56,7 @@ class BigQueryWarehouse:
         self._places = places
         self._events = event_tables() if tables is None else tables
         self._options = options or Options()
+        self._run_name = run
         self._retry = self._options.retry
         self._tables = Tables(client, places, self._retry)
         self._location = self._common_location()
@@ -75,25 +81,42 @@ class BigQueryWarehouse:
             ours = self._places.of(OWN)
             self._run("define", ";\n".join([ddl.for_bigquery(*ours), *views.for_bigquery(*ours)]), config)
 
-    def query(self, name: str, parameters: Parameters) -> pa.Table:
-        """See Warehouse.query.
+    def query(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> pa.Table:
+        """See Shared.query.
 
         Raises:
             WarehouseError: BigQuery refused it or does not answer.
         """
-        sql, given = self._prepare(name, parameters)
+        sql, given = self._prepare(name, parameters, names)
         with told(f"query {name}"):
             rows = self._run(name, sql, self._config(name, given)).result(retry=self._retry, job_retry=None)
             return rows.to_arrow(create_bqstorage_client=self._options.storage)
 
-    def materialize(self, name: str, parameters: Parameters) -> int:
-        """See Warehouse.materialize. One job writes the table when it has succeeded, and else leaves it as it was.
+    def materialize(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> int:
+        """See Shared.materialize. One job writes the table when it has succeeded, and else leaves it as it was.
 
         Raises:
             WarehouseError: BigQuery refused it or does not answer.
         """
-        sql, given = self._prepare(name, parameters)
-        table = f"{OWN}.{name}"
+        sql, given = self._prepare(name, parameters, names)
+        return self._fill(names.get(f"{OWN}.{name}", f"{OWN}.{name}"), name, sql, given)
+
+    def private(self, table: str) -> str:
+        """See Shared.private. BigQuery itself drops it when it has expired."""
+        return f"{OWN}.{PRIVATE}{self._run_name.replace('-', '_')}_{table.partition('.')[2]}"
+
+    def publish(self, tables: Names) -> None:
+        """See Shared.publish. Each table at once, one after another.
+
+        Raises:
+            WarehouseError: BigQuery refused it or does not answer.
+        """
+        for table, rows in sorted(tables.items()):
+            project, dataset = self._places.of(OWN)
+            read = exp.to_table(f"`{project}`.`{dataset}`.`{rows.partition('.')[2]}`", dialect="bigquery")
+            self._fill(table, "publish", exp.select("*").from_(read).sql("bigquery"), {})
+
+    def _fill(self, table: str, name: str, sql: str, given: Mapping[str, Parameter]) -> int:
         config = self._config(name, given)
         config.destination = self._tables.reference(table)
         config.create_disposition = bigquery.CreateDisposition.CREATE_IF_NEEDED
@@ -102,8 +125,14 @@ class BigQueryWarehouse:
         with told(f"query {name} into {table}"):
             self._tables.cluster(table)
             rows = self._run(name, sql, config).result(retry=self._retry, job_retry=None)
-            self._tables.describe(table)
+            self._finish(table)
             return int(rows.total_rows or 0)
+
+    def _finish(self, table: str) -> None:
+        """What a table that was replaced needs to be told again."""
+        self._tables.describe(table)
+        if table.startswith(f"{OWN}.{PRIVATE}"):
+            self._tables.expire(table, self._options.now() + LIFE_S)
 
     def dry_run(self, name: str, parameters: Parameters) -> int:
         """Bytes that the query would read, as BigQuery estimates them; nothing is run or billed.
@@ -114,7 +143,7 @@ class BigQueryWarehouse:
             MissingError: a table is not there, for one because the step that makes it has not run.
             WarehouseError: BigQuery refused it or does not answer.
         """
-        sql, given = self._prepare(name, parameters)
+        sql, given = self._prepare(name, parameters, AS_NAMED)
         config = bigquery.QueryJobConfig(
             query_parameters=_parameters(given), labels=self._labels(name), dry_run=True, use_query_cache=False
         )
@@ -165,7 +194,7 @@ class BigQueryWarehouse:
                 sql = bigquery_values.definition(self._tables.reference(table), schema, ddl.declared(table))
                 config = bigquery.QueryJobConfig(labels=self._labels("replace"))
                 self._run("replace", sql, config)
-            self._tables.describe(table)
+            self._finish(table)
         return int(rows.num_rows)
 
     def drop(self, table: str) -> None:
@@ -203,9 +232,9 @@ class BigQueryWarehouse:
             raise WarehouseError(msg)
         return found[self._places.varde]
 
-    def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
+    def _prepare(self, name: str, parameters: Parameters, names: Names) -> tuple[str, dict[str, Parameter]]:
         columns = cache(self.columns)  # each is asked for several times
-        fitted = source.fit(queries.tree(name), columns, self._events)
+        fitted = source.renamed(source.fit(queries.tree(name), columns, self._events), names)
         given = {used: parameters[used] for used in sorted(queries.parameters(fitted))}
         for table in fitted.find_all(exp.Table):
             if table.db:

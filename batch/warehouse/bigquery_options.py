@@ -59,6 +59,7 @@ class Options:
     storage: read through the BigQuery Storage API; by default if its package is there.
     retry: how a single request is repeated; Google's own policy by default (ten minutes).
     pause: waits for seconds before a job that failed by BigQuery's own fault is started again.
+    now: seconds since the epoch, for the end of tables that belong to one run.
     """
 
     maximum_bytes_billed: int | None = None
@@ -66,6 +67,7 @@ class Options:
     storage: bool = field(default_factory=lambda: find_spec("google.cloud.bigquery_storage") is not None)
     retry: Retry = bigquery.DEFAULT_RETRY
     pause: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
 
 
 def connect(project: str) -> bigquery.Client:

@@ -6,6 +6,8 @@ table takes the descriptions away.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pyarrow as pa
 from google.api_core.exceptions import NotFound
 from google.api_core.retry import Retry
@@ -65,6 +67,12 @@ class Tables:
         if found.description != declared.description or list(found.schema) != schema:
             found.description, found.schema = declared.description, schema
             self._client.update_table(found, ["schema", "description"], retry=self._retry)
+
+    def expire(self, table: str, at: float) -> None:
+        """Let BigQuery drop a table at a moment, in seconds since the epoch."""
+        found = bigquery.Table(self.reference(table))
+        found.expires = datetime.fromtimestamp(at, UTC)
+        self._client.update_table(found, ["expires"], retry=self._retry)
 
     def made_room(self, table: str, wanted: pa.Schema) -> list[bigquery.SchemaField]:
         """The columns of a table that has at least the wanted ones; it comes into being when it is not there."""

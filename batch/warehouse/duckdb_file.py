@@ -16,11 +16,25 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from . import MissingError, Parameter, Parameters, UnavailableError, WarehouseError, ddl, queries, source, views
+from . import (
+    AS_NAMED,
+    MissingError,
+    Names,
+    Parameter,
+    Parameters,
+    UnavailableError,
+    WarehouseError,
+    ddl,
+    queries,
+    source,
+    views,
+)
 from .dialect import to_duckdb
 from .segment import EventTables, event_tables
 
 DATASETS = (*source.DATASETS, "varde")
+PRIVATE = "temp."
+"""Where DuckDB has the tables that are a connection's own."""
 
 logging.getLogger("sqlglot").setLevel(logging.WARNING)  # it says at INFO how it translates every array index
 
@@ -65,19 +79,19 @@ class DuckDBWarehouse:
         for statement in (*ddl.for_duckdb(), *views.for_duckdb()):
             self._run(statement)
 
-    def query(self, name: str, parameters: Parameters) -> pa.Table:
-        """See Warehouse.query."""
-        sql, given = self._prepare(name, parameters)
+    def query(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> pa.Table:
+        """See Shared.query."""
+        sql, given = self._prepare(name, parameters, names)
         with _told(f"query {name}"):
             return self._connection.sql(sql, params=given).to_arrow_table()
 
-    def materialize(self, name: str, parameters: Parameters) -> int:
-        """See Warehouse.materialize."""
-        sql, given = self._prepare(name, parameters)
-        target = _quoted(f"varde.{name}")
-        with _told(f"query {name} into varde.{name}"):
-            self._run(f"CREATE OR REPLACE TABLE {target} AS {sql}", given)
-            return self._count(target)
+    def materialize(self, name: str, parameters: Parameters, names: Names = AS_NAMED) -> int:
+        """See Shared.materialize."""
+        sql, given = self._prepare(name, parameters, names)
+        target = names.get(f"varde.{name}", f"varde.{name}")
+        with _told(f"query {name} into {target}"):
+            self._run(f"{_replaced(target)} AS {sql}", given)
+            return self._count(_quoted(target))
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """See Warehouse.read."""
@@ -109,7 +123,7 @@ class DuckDBWarehouse:
         self._connection.register("incoming", rows)
         try:
             with _told(f"replace {table}"):
-                self._run(f"CREATE OR REPLACE TABLE {_quoted(table)} AS SELECT * FROM incoming")  # noqa: S608 - quoted
+                self._run(f"{_replaced(table)} AS SELECT * FROM incoming")  # noqa: S608 - quoted
         finally:
             self._connection.unregister("incoming")
         return int(rows.num_rows)
@@ -127,13 +141,29 @@ class DuckDBWarehouse:
             return frozenset()
         return frozenset(column for column, *_ in nothing.description or ())
 
+    def private(self, table: str) -> str:
+        """See Shared.private. A temporary table: only this connection sees it, and it goes with it."""
+        return f"{PRIVATE}{table.partition('.')[2]}"
+
+    def publish(self, tables: Names) -> None:
+        """See Shared.publish. All of them at once."""
+        with _told("publishing"):
+            self._run("BEGIN")
+            try:
+                for table, rows in sorted(tables.items()):
+                    self._run(f"{_replaced(table)} AS SELECT * FROM {_quoted(rows)}")  # noqa: S608 - quoted
+                self._run("COMMIT")
+            except duckdb.Error:
+                self._run("ROLLBACK")
+                raise
+
     def close(self) -> None:
         """See Warehouse.close."""
         self._connection.close()
 
-    def _prepare(self, name: str, parameters: Parameters) -> tuple[str, dict[str, Parameter]]:
+    def _prepare(self, name: str, parameters: Parameters, names: Names) -> tuple[str, dict[str, Parameter]]:
         there = tuple((table, self.columns(table)) for table in _tables_of(name, self._tables))
-        sql, used = _translated(name, there, self._tables)
+        sql, used = _translated(name, there, self._tables, tuple(sorted(names.items())))
         return sql, {one: parameters[one] for one in sorted(used)}
 
     def _count(self, target: str) -> int:
@@ -173,12 +203,17 @@ def _tables_of(name: str, tables: EventTables) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _translated(
-    name: str, there: tuple[tuple[str, frozenset[str]], ...], tables: EventTables
+    name: str, there: tuple[tuple[str, frozenset[str]], ...], tables: EventTables, names: tuple[tuple[str, str], ...]
 ) -> tuple[str, frozenset[str]]:
     """DuckDB's text and the parameters of a query, fitted to the tables that there are: a tenth of a second without."""
     columns = dict(there)
     fitted = source.fit(queries.tree(name), columns.__getitem__, tables)
-    return to_duckdb(fitted), queries.parameters(fitted)
+    return to_duckdb(source.renamed(fitted, dict(names))), queries.parameters(fitted)
+
+
+def _replaced(table: str) -> str:
+    """The beginning of a statement that replaces a table."""
+    return f"CREATE OR REPLACE {'TEMP ' if table.startswith(PRIVATE) else ''}TABLE {_quoted(table)}"
 
 
 def _quoted(name: str) -> str:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
+from . import Names
 from .dialect import LACKING, PARTITION_TIME
 from .segment import (
     CALL_TABLES,
@@ -79,6 +80,20 @@ def fit(tree: exp.Query, columns: Columns, tables: EventTables) -> exp.Query:
             select.replace(fitted)
     if reads_raw:
         _put_consent(tree, tables)
+    return tree
+
+
+def renamed(tree: exp.Query, names: Names) -> exp.Query:
+    """The tree itself, reading other tables in the place of some; what its columns are named by stays."""
+    for table in list(tree.find_all(exp.Table)):
+        other = names.get(f"{table.db}.{table.name}") if table.db else None
+        if other is None:
+            continue
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+        dataset, _, name = other.partition(".")
+        table.set("db", exp.to_identifier(dataset))
+        table.set("this", exp.to_identifier(name))
     return tree
 
 

@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS varde.experiment_orders (
   anonymous_id STRING OPTIONS (description = 'Segment\'s anonymousId.'),
   time INT64 OPTIONS (description = 'When it was placed, ms since the epoch.'),
   day INT64 OPTIONS (description = 'UTC day, in days since the epoch.'),
+  currency STRING OPTIONS (description = 'Currency of its money, a code of ISO 4217; NULL when it says none.'),
   gross FLOAT64 OPTIONS (description = 'What was to be paid for the goods.'),
   refunded FLOAT64 OPTIONS (description = 'What was paid back.'),
   revenue FLOAT64 OPTIONS (description = 'What is left, never below 0.'),

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS varde.experiment_settings (
   end_time INT64 OPTIONS (description = 'The moment from which on nobody is in it, ms since the epoch; NULL for none.'),
   attribution_ms INT64 OPTIONS (description = 'How long after its first list the deeds of a unit count, ms.'),
   winsorize FLOAT64 OPTIONS (description = 'Quantile at which the revenue of a unit is capped.'),
+  currency STRING OPTIONS (description = 'Currency of its revenue; NULL: that of most orders.'),
   metric STRING OPTIONS (description = 'What decides.'),
   stopped STRING OPTIONS (description = 'The variation that everybody gets, once decided; NULL while it runs.')
 )

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS varde.experiment_unit_days (
   clicks INT64 OPTIONS (description = 'Items clicked, each once a list.'),
   adds INT64 OPTIONS (description = 'Additions to the cart.'),
   orders INT64 OPTIONS (description = 'Orders that were not taken back whole.'),
+  orders_left_out INT64 OPTIONS (description = 'Orders among them whose money is in no revenue, for want of a rate for its currency.'),
   revenue FLOAT64 OPTIONS (description = 'Revenue after refunds.'),
   items FLOAT64 OPTIONS (description = 'Pieces bought and not returned.')
 )

@@ -125,6 +125,8 @@ def _check(experiment: Experiment, path: Path) -> None:
             one.mode == "team_draft" and any(each.placement for each in one.variations),
             "team_draft interleaves two rankings of one placement; no variation may have another placement",
         ),
+        ("rates", one.rates and not one.currency, "is of use only with currency"),
+        ("rates", one.currency in dict(one.rates), f"{one.currency} is the currency itself"),
         (
             "stopped",
             one.stopped and one.stopped not in one.indices,

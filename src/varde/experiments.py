@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from varde import bucketing, tables
+from varde import bucketing, currencies, tables
 from varde.bucketing import Filter, Namespace, Ranges
 from varde.outcomes import DECIDING, OUTCOMES
 from varde.pairs import Relation
@@ -206,6 +206,18 @@ class Experiment:
     )
     winsorize: float = tables.key(
         0.99, "Quantile at which the revenue of a unit is capped; 1: not at all.", tables.number(0.5, 1), "0.99"
+    )
+    currency: str = tables.key(
+        "",
+        "Currency that revenue is in; orders in others count without their revenue. Default: that of most orders.",
+        currencies.code,
+        '"SEK"',
+    )
+    rates: currencies.Rates = tables.key(
+        (),
+        "What one of another currency is worth in `currency`: its orders are converted.",
+        currencies.rates,
+        "{ EUR = 11.2 }",
     )
     emit_experiment_viewed: bool = tables.key(
         False, 'Send "Experiment Viewed" to the topic of messages, too.', tables.flag, "true"

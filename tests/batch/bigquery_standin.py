@@ -31,7 +31,7 @@ from pyarrow import parquet
 from sqlglot import exp
 
 from varde.batch.warehouse import queries
-from varde.batch.warehouse.bigquery import BigQueryWarehouse
+from varde.batch.warehouse.bigquery import PRIVATE, BigQueryWarehouse
 from varde.batch.warehouse.bigquery_options import Options, Places
 from varde.batch.warehouse.dialect import to_duckdb
 from varde.batch.warehouse.segment import EventTables
@@ -141,6 +141,17 @@ def translated(sql: str) -> tuple[list[tuple[str, str, str]], str]:
             tables.append((table.catalog, table.db, table.name))
             table.set("catalog", None)
     return tables, to_duckdb(tree)
+
+
+def translated_of_run(sql: str) -> tuple[list[tuple[str, str, str]], str]:
+    """As `translated`, once for all runs: they differ in the names of the tables that are their own."""
+    found = re.search(PRIVATE + "[0-9a-zA-Z]+_", sql)
+    own, anybodys = (found[0] if found else ""), f"{PRIVATE}anybody_"
+    tables, text = translated(sql.replace(own, anybodys) if own else sql)
+    if not own:
+        return tables, text
+    named = [(project, dataset, table.replace(anybodys, own)) for project, dataset, table in tables]
+    return named, text.replace(anybodys, own)
 
 
 def quoted(dataset: str, table: str) -> str:
@@ -303,7 +314,7 @@ class StandIn:
         if "schema" in resource:
             self._widen(dataset, table, resource["schema"]["fields"])
             there["described"] = _said(resource)
-        for name in ("description", "clustering"):
+        for name in ("description", "clustering", "expirationTime"):
             if resource.get(name) is not None:
                 there[name] = resource[name]
             elif name in resource:
@@ -348,7 +359,7 @@ class StandIn:
         if query["query"].startswith("CREATE OR REPLACE TABLE "):
             self._replace(query["query"])
             return None, {"query": {"statementType": "CREATE_TABLE_AS_SELECT"}}
-        tables, text = translated(query["query"])
+        tables, text = translated_of_run(query["query"])
         read = 0
         for project, dataset, table in tables:
             if project != PROJECT or dataset not in self.datasets:

@@ -150,6 +150,7 @@ class Oracle:
             "request": properties.get("varde_request_id") or properties.get("request_id"),
             "item": _item(properties) if kind in ("click", "view", "cart") else None,
             "revenue": _number(properties.get("revenue")), "total": _number(properties.get("total")),
+            "currency": _currency(properties.get("currency")),
             "lines": [] if kind in ("click", "view", "cart") else _lines(properties.get("products")),
             "cancelled": one["event"] == "Order Cancelled",
         }  # fmt: skip
@@ -202,6 +203,13 @@ class Oracle:
                 return abs(said), pieces
         return (math.fsum(value) if value else None), pieces
 
+    def _rate(self, key: str, order: Row) -> float | None:
+        """What the money of an order is worth in the currency of an experiment; None: it is left out."""
+        said = sorted(one["currency"] for one in self.orders.values() if one["currency"])
+        own = EXPERIMENTS[key].currency or max(sorted(set(said)), key=said.count, default=None)
+        currency = order["currency"]
+        return 1.0 if currency in (None, own) else dict(EXPERIMENTS[key].rates).get(currency)
+
     # Who was in, and what of that counts.
 
     def _units(self) -> dict[UnitKey, Row]:
@@ -221,7 +229,7 @@ class Oracle:
                 "until": start + EXPERIMENTS[key[0]].attribution_days * DAY_MS,
                 "pre_views": kinds["view"], "pre_clicks": kinds["click"], "pre_adds": kinds["cart"],
                 "pre_orders": sum(one["counts"] for one in bought),
-                "pre_revenue": math.fsum(one["revenue"] for one in bought),
+                "pre_revenue": math.fsum(one["revenue"] * (self._rate(key[0], one) or 0) for one in bought),
             }  # fmt: skip
         return found
 
@@ -283,7 +291,9 @@ class Oracle:
                     if one["kind"] == "order":
                         order: Any = self.orders[one["id"]]
                         day["orders"] += order["counts"]
-                        day["revenue"] += order["revenue"]
+                        rate = self._rate(key[0], order)
+                        day["orders_left_out"] += order["counts"] and rate is None
+                        day["revenue"] += order["revenue"] * (rate or 0)
                         day["items"] += order["items"]
         return found
 
@@ -374,6 +384,11 @@ def _item(product: Row) -> str | None:
         if product.get(name) not in (None, ""):
             return str(product[name])
     return None
+
+
+def _currency(value: Any) -> str | None:
+    said = str(value)
+    return said.upper() if isinstance(value, str) and len(said) == 3 and said.isalpha() and said.isascii() else None
 
 
 def _number(value: Any) -> float | None:

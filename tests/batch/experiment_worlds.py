@@ -25,6 +25,8 @@ EXPERIMENTS = {
         variations=(Variation(key="control", weight=0.5), Variation(key="cosine", weight=0.5)),
         attribution_days=3,
         winsorize=0.75,
+        currency="SEK",
+        rates=(("EUR", 11.5), ("USD", 10.0)),
         start=DAY * DAY_MS,
         end=(DAY + 9) * DAY_MS,
     ),
@@ -220,6 +222,8 @@ def _order(rng: random.Random) -> Message:
         properties["revenue"] = rng.choice((10, 12.5, "99.90", "1,000", -3, None, True))
     if rng.random() < 0.3:
         properties["total"] = rng.choice((5, "20", 3.25, "x"))
+    if rng.random() < 0.7:
+        properties["currency"] = rng.choice(("SEK", "sek", "EUR", "EUR", "NOK", "NOK", "kr", None, 752))
     if rng.random() < 0.85:
         products = [_line(rng) for _ in range(rng.randrange(4))]
         properties["products"] = rng.choice((products, products, orjson.dumps(products).decode(), '[{"sku": "a"'))

@@ -11,7 +11,9 @@ import pytest
 
 from varde.batch import analysis, data_quality, projection
 from varde.batch.conclusion import conclude, state
-from varde.batch.measured import Measured, UnitDays, cap
+from varde.batch.experiment_page import page
+from varde.batch.measured import Measured, Money, UnitDays, cap
+from varde.batch.report_table import table
 from varde.batch.verdict import Kind
 from varde.history import DAY_MS
 from varde.outcomes import DECIDING, OUTCOMES
@@ -222,6 +224,24 @@ def test_the_quality_box_counts_what_came() -> None:
     assert found.quality.faults == {"forced": 5, "robot": 2}
     assert sum(sum(one.units) for one in found.quality.daily) == sum(found.units)
     assert any("several variations" in warning for warning in found.verdict.warnings)
+
+
+def test_money_that_is_left_out_is_told_everywhere() -> None:
+    told = measured(experiment(), units=500)
+    assert not any("revenue is in" in one for one in conclude(told).verdict.warnings)
+    assert "orders not in" not in table(conclude(told))
+    rows = told.unit_days._replace(orders_left_out=told.unit_days.orders)
+    found = conclude(told._replace(unit_days=rows, money=Money("SEK", ("EUR", "NOK"))))
+    orders = int(told.unit_days.orders.sum())
+    assert found.quality.counts["orders_left_out"] == orders
+    assert (found.quality.currency, found.quality.left_out) == ("SEK", ("EUR", "NOK"))
+    warning = f"revenue is in SEK: the money of {orders} orders in EUR and NOK is left out of it, for want of a rate"
+    assert warning in found.verdict.warnings
+    assert f"orders not in SEK, without their money {orders}" in table(found)
+    shown = page(found)
+    assert warning in shown
+    assert "currency of revenue" in shown
+    assert "orders in a currency without a rate" in shown
 
 
 def test_shares_follow_the_weights() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from varde.batch import wording
 from varde.batch.conclusion import conclude
@@ -26,6 +27,8 @@ from .trials import experiment, measured
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: the page cannot be tried")
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
+"""That of the one Chromium."""
 GUARDED = 'guardrails = ["revenue_per_unit", "fallback_share", "latency_p95"]\nstart = 2026-02-16T07:30:00Z\n'
 HOSTILE = "<script>window.broken=1</script>\"'><img src=x onerror=window.broken=1>&amp;"
 AUDIENCE = 'audience = { customers = "known", languages = ["sv"] }\nnamespace = { name = "pdp", to = 0.75 }\n'
@@ -186,19 +189,25 @@ def test_any_figures_make_a_plot(bounds: tuple[float, float, float, float, float
 # In a browser
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[BrowserContext]:
-    """A context, and a failure of the test for anything it complains about or asks for besides the file."""
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await chromium.new_context()
-        wrong: list[str] = []
-        context.on("weberror", lambda error: wrong.append(str(error.error)))
-        context.on("console", lambda line: wrong.append(line.text) if line.type in ("error", "warning") else None)
-        context.on("request", lambda one: None if one.url.startswith("file:") else wrong.append(one.url))
-        yield context
-        await chromium.close()
-        assert wrong == []
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """A context, and a failure of the test for anything it complains about or asks for besides the file."""
+    context = await chromium.new_context()
+    wrong: list[str] = []
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("console", lambda line: wrong.append(line.text) if line.type in ("error", "warning") else None)
+    context.on("request", lambda one: None if one.url.startswith("file:") else wrong.append(one.url))
+    yield context
+    await context.close()
+    assert wrong == []
 
 
 async def shown(browser: BrowserContext, result: Result, folder: Path) -> Page:
@@ -210,6 +219,7 @@ async def shown(browser: BrowserContext, result: Result, folder: Path) -> Page:
 
 
 @needs_chromium
+@in_one_loop
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 async def test_it_fits_the_screen_and_can_be_read(
@@ -254,6 +264,7 @@ CONTRAST = """() => {
 
 
 @needs_chromium
+@in_one_loop
 async def test_a_hostile_name_does_nothing_in_a_browser(browser: BrowserContext, tmp_path: Path) -> None:
     tab = await shown(browser, hostile(), tmp_path)
     assert await tab.evaluate("window.broken") is None
@@ -262,6 +273,7 @@ async def test_a_hostile_name_does_nothing_in_a_browser(browser: BrowserContext,
 
 
 @needs_chromium
+@in_one_loop
 async def test_print_shows_what_is_folded(browser: BrowserContext, tmp_path: Path) -> None:
     tab = await shown(browser, results()["wins"], tmp_path)
     last = tab.locator("details table").last
@@ -273,6 +285,7 @@ async def test_print_shows_what_is_folded(browser: BrowserContext, tmp_path: Pat
 
 
 @needs_chromium
+@in_one_loop
 async def test_tables_scroll_by_keyboard(browser: BrowserContext, tmp_path: Path) -> None:
     tab = await shown(browser, results()["three"], tmp_path)
     await tab.set_viewport_size({"width": 360, "height": 800})

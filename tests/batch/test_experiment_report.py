@@ -23,7 +23,7 @@ from varde.batch.exposures_loader import ExposureLoader
 from varde.batch.loader import Loader
 from varde.batch.stopping import StopError
 from varde.batch.verdict import Kind
-from varde.batch.warehouse import Parameters, UnavailableError, queries
+from varde.batch.warehouse import AS_NAMED, Names, Parameters, UnavailableError, queries
 from varde.batch.warehouse.duckdb_file import DuckDBWarehouse
 from varde.events import Mapping
 from varde.history import DAY_MS, Limits
@@ -236,6 +236,21 @@ def test_list_has_states_shares_and_metrics(shop: Path, capsys: pytest.CaptureFi
     found = orjson.loads(lines[-1])
     assert found["pdp"]["state"] == "running"
     assert [one["key"] for one in found["pdp"]["variations"]] == ["control", "cosine"]
+
+
+def test_list_writes_the_keys_of_those_that_run(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "running.txt"
+    assert experiment_command.command(["list", "--running", str(out)]) == 0
+    assert out.read_text() == "pdp\n"
+    text = shop.read_text()
+    (tmp_path / "over.toml").write_text(text.replace("[experiments.pdp]", '[experiments.pdp]\nstopped = "cosine"', 1))
+    monkeypatch.setenv("VARDE_CONFIG", str(tmp_path / "over.toml"))
+    assert experiment_command.command(["list", "--running", str(out)]) == 0
+    assert out.read_text() == "", "stopped is not running"
+    assert experiment_command.command(["list", "--running", "/nowhere/x"]) == 4
+    assert "/nowhere/x: No such file" in capsys.readouterr().err
 
 
 def plan(*words: str, out: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -516,9 +531,11 @@ def test_every_query_of_a_report_is_estimated(
     for name in ("query", "materialize"):
         plain = getattr(DuckDBWarehouse, name)
 
-        def noted(self: DuckDBWarehouse, query: str, given: Parameters, plain: Any = plain) -> Any:
+        def noted(
+            self: DuckDBWarehouse, query: str, given: Parameters, names: Names = AS_NAMED, plain: Any = plain
+        ) -> Any:
             asked[query] += 1
-            return plain(self, query, given)
+            return plain(self, query, given, names)
 
         monkeypatch.setattr(DuckDBWarehouse, name, noted)
     assert report(*([] if newest else ["--as-of", iso(AS_OF)]), world=world) == 0

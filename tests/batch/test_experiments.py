@@ -89,7 +89,17 @@ def test_every_table_is_what_brute_force_says(seed: int) -> None:
         for name in ("gross", "revenue", "items", "counts"):
             orders = {row["message_id"]: row[name] for row in rows(warehouse, "orders")}
             same(orders, {key: one[name] for key, one in expected.orders.items()})
-        for name in ("impressions", "lists", "fallback_lists", "clicks", "adds", "orders", "revenue", "items"):
+        for name in (
+            "impressions",
+            "lists",
+            "fallback_lists",
+            "clicks",
+            "adds",
+            "orders",
+            "orders_left_out",
+            "revenue",
+            "items",
+        ):
             days = {(key_of(row), row["day"]): row[name] for row in rows(warehouse, "unit_days")}
             same(days, {key: day[name] for key, day in expected.unit_days.items()})
         for row in rows(warehouse, "teams"):
@@ -115,6 +125,10 @@ def test_the_worlds_have_what_they_are_for() -> None:
     assert sum(day["orders"] for one in every for day in one.unit_days.values()) > 30
     assert sum(unit["several"] for one in every for unit in one.units.values()) > 5
     assert sum(team is not None for one in every for _, team in one.clicks.values()) > 10
+    days = [(key[0][0], day) for one in every for key, day in one.unit_days.items()]
+    for key in ("plain", "known"):
+        left_out = sum(day["orders_left_out"] for experiment, day in days if experiment == key)
+        assert left_out and any(day["revenue"] for experiment, day in days if experiment == key)
     assert any(0 < one["revenue"] < one["gross"] for of in every for one in of.orders.values())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from varde import config
-from varde.batch.measured import TEAMS, Measured, Teams, UnitDays, Units, cap
+from varde.batch.measured import TEAMS, Measured, Money, Teams, UnitDays, Units, cap
 from varde.experiments import Experiment
 from varde.history import DAY_MS
 
@@ -84,6 +84,7 @@ def measured(
         clicks=clicks[kept],
         adds=(clicks > 1).astype(float)[kept],
         orders=orders[kept],
+        orders_left_out=np.zeros(len(kept)),
         revenue=earned[kept],
         items=2 * orders[kept],
     )
@@ -95,6 +96,7 @@ def measured(
         days_table(of),
         Teams(np.zeros(0, dtype=np.int64), np.zeros((0, 2))),
         faults if faults is not None else {"repeated": 17, "robot": 3},
+        Money("SEK", ()),
         cap(earned[kept], of.winsorize),
     )
 

@@ -77,6 +77,8 @@ def test_what_an_experiment_is_by_default() -> None:
         ('stopped = "b"', "stopped", "b"),
         ('guardrails = ["latency_p95", "conversion"]', "guardrails", ("latency_p95", "conversion")),
         ("winsorize = 1", "winsorize", 1.0),
+        ('currency = "SEK"', "currency", "SEK"),
+        ('currency = "SEK"\nrates = { NOK = 0.98, EUR = 11 }', "rates", (("EUR", 11.0), ("NOK", 0.98))),
     ],
 )
 def test_what_an_experiment_says(body: str, field: str, value: Any) -> None:
@@ -151,6 +153,14 @@ REFUSED = [
     (2, "experiments.e.namespace", "no name", E + "namespace = { from = 0.5 }\n" + TWO),
     (2, "experiments.e.namespace.upto", "no such key", E + "namespace = { name = 'n', upto = 1 }\n" + TWO),
     (2, "experiments.e.stopped", "no variation 'c'; there are control, b", E + "stopped = 'c'\n" + TWO),
+    (2, "experiments.e.currency", "ISO 4217", E + "currency = 'sek'\n" + TWO),
+    (2, "experiments.e.currency", "ISO 4217", E + "currency = 752\n" + TWO),
+    (2, "experiments.e.rates", "only with currency", E + "rates = { EUR = 11 }\n" + TWO),
+    (3, "experiments.e.rates", "SEK is the currency itself", E + "currency = 'SEK'\nrates = { SEK = 1 }\n" + TWO),
+    (3, "experiments.e.rates.EUR", "number from", E + "currency = 'SEK'\nrates = { EUR = 0 }\n" + TWO),
+    (3, "experiments.e.rates.EUR", "number from", E + "currency = 'SEK'\nrates = { EUR = nan }\n" + TWO),
+    (3, "experiments.e.rates.euro", "ISO 4217", E + "currency = 'SEK'\nrates = { euro = 1 }\n" + TWO),
+    (3, "experiments.e.rates", "table of currencies", E + "currency = 'SEK'\nrates = [1]\n" + TWO),
     (2, "experiments.e.mode", "ab or team_draft", E + "mode = 'interleave'\n" + TWO),
     (2, "experiments.e.mode", "exactly two", E + "mode = 'team_draft'\n" + weighted("", "", "")),
     (2, "experiments.e.mode", "another placement", E + "mode = 'team_draft'\n" + TWO + "placement = 'home'\n"),

@@ -6,14 +6,16 @@ import importlib.util
 import json
 import re
 from argparse import ArgumentParser
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from varde.history import Signal
 from varde.settings import PREFIX, Settings, SettingsError, from_env
 from varde.streaming.main import assemble, options
-from varde.streaming.options import StreamOptions
+from varde.streaming.options import StreamOptions, parameters
 
 from .plans import ROOT, apply, commands, environment
 
@@ -71,6 +73,48 @@ def test_defaults_fit_their_own_pattern() -> None:
     for name, parameter in PARAMETERS.items():
         for regex in parameter.get("regexes", []) if hasattr(settings, name) else []:
             assert re.fullmatch(regex, str(getattr(settings, name))), name
+
+
+SAMPLES = {
+    "input_subscription": "projects/p-1/subscriptions/s-1",
+    "catalogue_subscription": "projects/p-1/subscriptions/s-2",
+    "dead_letter_topic": "projects/p-1/topics/t-1",
+    "seeds": "gs://p-1-varde/seeds-*.jsonl.gz",
+    "freshness_seconds": "2",
+    "lanes": "5",
+    "batch_updates": "100",
+    "redis_cluster": "yes",
+    "events": "Item Seen=view",
+    "consent_categories": "analytics",
+}
+"""A value of each parameter whose default says little."""
+
+
+def samples() -> dict[str, str]:
+    """A value of each parameter, as the form of the template has it."""
+    told = {name: getattr(Settings(), name, None) for name in PARAMETERS.keys() - {"id_secret_version"}}
+    shown = {name: ",".join(map(str, one)) if isinstance(one, tuple) else str(one) for name, one in told.items()}
+    return shown | SAMPLES
+
+
+def test_what_the_patterns_take_the_stream_takes() -> None:
+    for name, value in samples().items():
+        for regex in PARAMETERS[name].get("regexes", []):
+            assert re.fullmatch(regex, value), name
+    checked = parameters(options([f"--{name}={value}" for name, value in samples().items()]), {}, "run")
+    assert checked.settings == replace(
+        Settings(), redis_cluster="yes", events=(("Item Seen", Signal.VIEW),), consent_categories=("analytics",)
+    )
+    assert (checked.lanes, checked.batch_updates, checked.seeds) == (5, 100, SAMPLES["seeds"])
+
+
+@pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "regexes" in one])
+def test_what_the_stream_refuses_the_patterns_refuse(name: str) -> None:
+    assert not any(re.fullmatch(regex, "?") for regex in PARAMETERS[name]["regexes"])
+    if name in ("id_secret_version", "seeds"):  # the launcher's own; any path is a path
+        return
+    with pytest.raises((SettingsError, SystemExit)):
+        parameters(options([f"--{name}=?"]), {}, "run")
 
 
 def test_what_apply_passes_is_described_valid_and_complete() -> None:

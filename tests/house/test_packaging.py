@@ -1,4 +1,7 @@
-"""What is shipped: the wheel, the sdist and what Beam stages hold all code and data, under one name, and work."""
+"""What is shipped: the wheel and the sdist hold all code and data, under one name, and work.
+
+What Beam stages is looked into by tests/streaming/test_staged.py.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,14 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.stager import Stager
 from packaging.requirements import Requirement
 
-from .tree import CORE, PYPROJECT, ROOT, module_name, shipped
+from .tree import PYPROJECT, ROOT, module_name, shipped
 
 pytestmark = pytest.mark.e2e
 
@@ -157,19 +157,3 @@ def test_a_missing_extra_is_named(installed: Path, command: str, extra: str) -> 
     )
     assert done.returncode == 2
     assert f"pip install 'varde[{extra}]'" in done.stderr
-
-
-def test_beam_stages_all_rooms_with_lua_and_sql(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(source)
-    options = PipelineOptions(["--setup_file=./setup.py"])
-    Stager.create_job_resources(options, str(tmp_path))
-    (archive,) = tmp_path.glob("varde-*.tar.gz")
-    with tarfile.open(archive) as staged:
-        names = {name.partition("/")[2] for name in staged.getnames()}
-        metadata = staged.extractfile(f"{archive.name.removesuffix('.tar.gz')}/PKG-INFO")
-        assert metadata is not None
-        # Only a setuptools that knows our metadata writes this: Beam fell back to nothing older.
-        assert b"License-Expression: Apache-2.0" in metadata.read()
-    files = [*shipped(), *(path for pattern in DATA[:-1] for path in shipped(pattern)), CORE / "py.typed"]
-    assert {str(path.relative_to(ROOT)) for path in files} <= names
-    assert {"pyproject.toml", "setup.py", "LICENSE"} <= names

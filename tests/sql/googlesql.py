@@ -31,11 +31,11 @@ UNDECLARED: dict[str, Mapping[str, pa.DataType]] = {
     | {"latency_ms": pa.float64(), "items": pa.string(), "time": pa.int64(), "fault": pa.string()},
     "experiment_messages": dict.fromkeys(("kind", "message_id", "user_id", "anonymous_id"), pa.string())
     | {"time": pa.int64(), "user_agent": pa.string(), "consent_given": pa.bool_()}
-    | dict.fromkeys(("order_id", "request_id", "product_id", "sku", "variant"), pa.string())
+    | dict.fromkeys(("order_id", "request_id", "product_id", "sku", "variant", "currency"), pa.string())
     | {"revenue": pa.float64(), "total": pa.float64(), "products": pa.string(), "cancelled": pa.bool_()},
     "experiment_events": dict.fromkeys(("kind", "message_id", "customer", "user_id", "anonymous_id"), pa.string())
     | {"time": pa.int64(), "order_id": pa.string(), "request_id": pa.string()}
-    | {"revenue": pa.float64(), "total": pa.float64(), "cancelled": pa.bool_()}
+    | {"revenue": pa.float64(), "total": pa.float64(), "currency": pa.string(), "cancelled": pa.bool_()}
     | {"item": pa.string(), "price": pa.float64(), "quantity": pa.float64(), "product": pa.bool_()},
     "erasures": {"user_id": pa.string(), "time": pa.int64()},
     "forgotten": {"customer": pa.string(), "time": pa.int64()},
@@ -43,7 +43,18 @@ UNDECLARED: dict[str, Mapping[str, pa.DataType]] = {
     | dict.fromkeys(("timestamp", "received_at", "loaded_at"), pa.int64())
     | {"context_user_agent": pa.string(), "consent_given": pa.bool_()}
     | dict.fromkeys(
-        ("product_id", "sku", "variant", "order_id", "revenue", "total", "request_id", "varde_request_id", "products"),
+        (
+            "product_id",
+            "sku",
+            "variant",
+            "order_id",
+            "revenue",
+            "total",
+            "currency",
+            "request_id",
+            "varde_request_id",
+            "products",
+        ),
         pa.string(),
     ),
 }

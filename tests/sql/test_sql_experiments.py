@@ -18,7 +18,7 @@ from .googlesql import GoogleSql, Row
 from .test_sql_chain import comparable, in_ms
 
 QUERIES = ("experiment_unit_rows", "experiment_unit_day_rows", "experiment_team_rows")
-DECIDED = {*nightly.DECIDED, "experiment_settings"}
+DECIDED = {*nightly.DECIDED, "experiment_settings", "experiment_currencies"}
 
 
 def read_json(rows: list[Row]) -> list[Row]:

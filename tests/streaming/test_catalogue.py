@@ -16,7 +16,6 @@ from google.cloud import pubsub_v1
 
 from varde import keys
 from varde.catalogue import Entry
-from varde.demo import emulator
 from varde.reasons import CATALOGUE
 from varde.store.catalogue_sync import CatalogueStore
 from varde.streaming import catalogue, local_runner, local_source, pipeline
@@ -122,32 +121,28 @@ def test_many_changes_of_a_bundle_are_applied_before_it_ends(parameters, items, 
     assert items.entry("i3") == Entry("i3", stock=3, listed=False)
 
 
-def test_from_two_subscriptions_of_a_real_queue(parameters, items, tmp_path, monkeypatch):
-    broker = emulator.find_or_start(tmp_path)
-    try:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", broker.host)
-        publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
-        names = {}
-        for name in ("segment", "catalogue"):
-            topic, subscription = f"projects/varde-test/topics/{name}", f"projects/varde-test/subscriptions/{name}"
-            publisher.create_topic(name=topic)
-            subscriber.create_subscription(name=subscription, topic=topic)
-            names[name] = topic, subscription
-        wired = dataclasses.replace(
-            parameters, input_subscription=names["segment"][1], catalogue_subscription=names["catalogue"][1]
-        )
-        local_runner.repair()
-        p = beam.Pipeline(options=PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"]))
-        pipeline.from_pubsub(p, wired)
-        result = p.run()
-        publisher.publish(names["catalogue"][0], said("a", stock=0)).result(DEADLINE_S)
-        deadline = time.monotonic() + DEADLINE_S
-        while items.entry("a") is None:
-            assert time.monotonic() < deadline
-            threading.Event().wait(0.02)
-        assert items.entry("a") == Entry("a", stock=0, listed=False)
-        local_source.stop()
-        result.cancel()
-        subscriber.close()
-    finally:
-        broker.stop()
+def test_from_two_subscriptions_of_a_real_queue(parameters, items, broker, monkeypatch):
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", broker.host)
+    publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
+    names = {}
+    for name in ("segment", "catalogue"):
+        topic, subscription = f"projects/varde-test/topics/{name}", f"projects/varde-test/subscriptions/{name}"
+        publisher.create_topic(name=topic)
+        subscriber.create_subscription(name=subscription, topic=topic)
+        names[name] = topic, subscription
+    wired = dataclasses.replace(
+        parameters, input_subscription=names["segment"][1], catalogue_subscription=names["catalogue"][1]
+    )
+    local_runner.repair()
+    p = beam.Pipeline(options=PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"]))
+    pipeline.from_pubsub(p, wired)
+    result = p.run()
+    publisher.publish(names["catalogue"][0], said("a", stock=0)).result(DEADLINE_S)
+    deadline = time.monotonic() + DEADLINE_S
+    while items.entry("a") is None:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+    assert items.entry("a") == Entry("a", stock=0, listed=False)
+    local_source.stop()
+    result.cancel()
+    subscriber.close()

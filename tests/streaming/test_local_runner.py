@@ -23,7 +23,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.pubsub_v1 import types as pubsub_types
 
-from varde.demo import emulator, pubsub
+from varde.demo import pubsub
 from varde.streaming import local_runner, local_source
 
 DEADLINE_S = 60.0
@@ -156,13 +156,6 @@ def test_a_far_timer_does_not_keep_a_bounded_pipeline_from_finishing():
     ran = threading.Event()
     threading.Thread(target=lambda: (pipeline.run().wait_until_finish(), ran.set()), daemon=True).start()
     assert ran.wait(DEADLINE_S)
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory):
-    started = emulator.find_or_start(tmp_path_factory.mktemp("broker"))
-    yield started
-    started.stop()
 
 
 class Take(beam.DoFn):

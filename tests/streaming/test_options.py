@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+from pathlib import Path
 from unittest import mock
 
 import pytest
-from apache_beam.options.pipeline_options import GoogleCloudOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PortableOptions,
+    SetupOptions,
+    StandardOptions,
+)
 
 from varde.settings import SECRET, Settings, SettingsError
 from varde.streaming import main
@@ -109,6 +117,33 @@ def test_beams_own_checks_are_told_like_ours():
         main.assemble(["--input_subscription=projects/p1/subscriptions/segment"], {})
     with pytest.raises(SettingsError, match="project"):
         main.assemble(["--runner=DataflowRunner", SUBSCRIPTION], {})
+
+
+def documented(first: str) -> list[str]:
+    """The words of the command in docs/deploy.md that begins so, its line ends joined."""
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8").replace("\\\n", " ")
+    (line,) = [line for line in page.splitlines() if line.strip().startswith(first)]
+    return shlex.split(line)
+
+
+def test_the_options_of_portable_runners_are_taken():
+    command = documented("varde stream --runner=PortableRunner")
+    pipeline, checked = main.assemble(command[2:], {})
+    portable = pipeline.options.view_as(PortableOptions)
+    assert (portable.job_endpoint, portable.environment_type) == ("localhost:8099", "DOCKER")
+    assert portable.environment_config.endswith("/stream:COMMIT")
+    assert pipeline.options.view_as(FlinkRunnerOptions).parallelism == 2
+    assert checked.input_subscription
+    # What such an engine has to know beside Beam's own steps; docs/deploy.md says that Flink does not.
+    urns = {one.spec.urn for one in pipeline.to_runner_api().components.transforms.values()}
+    assert "beam:transform:pubsub_read:v1" in urns
+
+
+def test_the_documented_submission_from_a_laptop_is_taken():
+    command = documented("varde stream --runner=DataflowRunner")
+    pipeline, checked = main.assemble([*command[2:], "--dry_run=True", "--no_auth"], {})
+    assert pipeline.options.view_as(SetupOptions).setup_file == "./setup.py"
+    assert checked.settings.redis_cluster == "yes"
 
 
 def test_every_start_is_a_life_of_its_own():
