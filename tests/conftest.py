@@ -1,4 +1,4 @@
-"""Real Redis servers for the tests: started on a free port or a socket of their own, ended by their process id."""
+"""Real Redis servers for the tests, and one Pub/Sub: each on a port or a socket of its own, ended by its process id."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -19,6 +20,9 @@ import redis.cluster
 from hypothesis import settings
 
 from .turns import turn
+
+if TYPE_CHECKING:
+    from varde.demo.emulator import Emulator
 
 DEADLINE_S = 20.0
 ATTEMPTS = 3
@@ -230,6 +234,19 @@ def redis_cluster(request: pytest.FixtureRequest) -> RedisServer:
 def redis_url(redis_server: RedisServer) -> str:
     """The URL of an empty Redis."""
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Google's Pub/Sub emulator where it is installed, else the stand-in.
+
+    It takes seconds to start, so there is one for all tests: each uses topics of names that no other has.
+    """
+    from varde.demo import emulator  # gRPC, which most tests do without
+
+    running = emulator.find_or_start(tmp_path_factory.mktemp("pubsub"))
+    yield running
+    running.stop()
 
 
 def _emptied(request: pytest.FixtureRequest, name: str) -> RedisServer:

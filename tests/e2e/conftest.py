@@ -1,23 +1,12 @@
-"""What the end-to-end tests share: one Pub/Sub, an environment without settings, and seeds that are told."""
+"""What the end-to-end tests share: an environment without settings, and seeds that are told."""
 
 from __future__ import annotations
 
 import os
 import random
 import secrets
-from collections.abc import Iterator
 
 import pytest
-
-from varde.demo import emulator
-
-
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[emulator.Emulator]:
-    """Google's Pub/Sub emulator where it is installed, else the stand-in."""
-    running = emulator.find_or_start(tmp_path_factory.mktemp("pubsub"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -160,11 +160,23 @@ def test_a_file_of_segment_messages_with_bad_lines(tmp_path, broker):
     assert (summary["items"], summary["pairs"]) == (3, 6)
 
 
+AS_IT_IS = ("-m", "varde.cli")
+FEWER = """
+import sys
+from varde import cli
+from varde.demo import main
+main.OPENING, main.LOG_EVERY_S = 1500, 0.5
+sys.exit(cli.main())
+"""
+SOONER = ("-c", FEWER)
+"""The same command with fewer messages to begin with, for what does not depend on them."""
+
+
 class Live:
     """A running `varde demo`, its output line by line."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "varde.cli", "demo", "--port", "0", "--shop-port", "0", "--rate", "50"]
+    def __init__(self, program: tuple[str, ...]) -> None:
+        command = [sys.executable, *program, "demo", "--port", "0", "--shop-port", "0", "--rate", "50"]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("VARDE_")}
         self.process = subprocess.Popen(
             command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -209,16 +221,36 @@ def get(url: str) -> dict:
 
 
 @pytest.fixture
-def live():
-    demo = Live()
+def live(request):
+    demo = Live(request.param)
     yield demo
     if demo.process.poll() is None:
         demo.process.kill()
     demo.process.wait(30)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("live", "stop"),
+    [(AS_IT_IS, signal.SIGINT), (SOONER, signal.SIGTERM), (SOONER, signal.SIGKILL)],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+    indirect=["live"],
+)
 def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
+    if stop == signal.SIGINT:
+        _shows_neighbours_with_counts(live)
+    live.until(r"[1-9][\d,]* messages, [1-9]\d*/s")
+    started = live.descendants()
+    assert len(started) >= 6, "Redis, Pub/Sub, stream, server, shop, shoppers"
+    live.process.send_signal(stop)
+    code = live.process.wait(60)
+    assert code == (-signal.SIGKILL if stop == signal.SIGKILL else 0)
+    deadline = time.monotonic() + 20
+    while alive(started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(started)
+
+
+def _shows_neighbours_with_counts(live):
     shop = live.until(r"shop\s+(http://\S+)").group(1)
     url = live.until(r"page\s+(http://\S+)/explore").group(1)
     similar = live.until(r"curl '(http://\S+/v1/similar/\S+)'").group(1)
@@ -261,16 +293,6 @@ def test_live_shows_neighbours_with_counts_and_leaves_no_process(live, stop):
             assert told["items"], path
             assert endpoint == "popular" or told["rung"] == "pairs", path
     assert asked.keys() == {"popular", "similar", "recommendations", "explain", "email", "stats"}
-    live.until(r"[1-9][\d,]* messages, [1-9]\d*/s")
-    started = live.descendants()
-    assert len(started) >= 6, "Redis, Pub/Sub, stream, server, shop, shoppers"
-    live.process.send_signal(stop)
-    code = live.process.wait(60)
-    assert code == (-signal.SIGKILL if stop == signal.SIGKILL else 0)
-    deadline = time.monotonic() + 20
-    while alive(started) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(started)
 
 
 def test_wrong_use_is_said_clearly():

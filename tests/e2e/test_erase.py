@@ -111,7 +111,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched():
+def watched(broker, monkeypatch):
+    for name, value in broker.env.items():
+        monkeypatch.setenv(name, value)
     with (
         demo.running(Settings(min_customers=1)) as system,
         contextlib.closing(Store.from_settings(system.settings)) as store,

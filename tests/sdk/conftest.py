@@ -26,14 +26,6 @@ ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[emulator.Emulator]:
-    """Google's Pub/Sub emulator where it is installed, else the stand-in."""
-    running = emulator.find_or_start(tmp_path_factory.mktemp("pubsub"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
 def npm_folder() -> Path:
     """The folder with npm's packages."""
     for program in ("node", "npm"):

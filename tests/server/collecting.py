@@ -1,4 +1,4 @@
-"""A collector for tests: a real server, a real Pub/Sub emulator, and what arrived there."""
+"""A collector for tests: its configuration, messages for it, and what arrived at a real Pub/Sub emulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import orjson
 
 from varde.config import read
-from varde.demo import emulator, process, pubsub
+from varde.demo import pubsub
 from varde.settings import Settings
 
 KEY, OTHER = "storefront", "backend_2"
@@ -24,14 +24,6 @@ NUMBERS = itertools.count()
 
 def config(more=""):
     return read(TOML + more, ("llr",))
-
-
-def broker(folder):
-    """Google's own emulator where it is installed, else the stand-in."""
-    try:
-        return emulator.start_google(folder)
-    except process.ChildError:
-        return emulator.start_standin(folder)
 
 
 @contextmanager

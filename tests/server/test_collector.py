@@ -21,18 +21,16 @@ from varde.server.collector_routes import BATCHES, IGNORED, SINGLE
 from varde.server.errors import PublishError
 from varde.server.pixel import GIF
 
-from .collecting import CONFIG, KEY, NO_REDIS, OTHER, basic, body_of, broker, config, track, watched_topic
+from .collecting import CONFIG, KEY, NO_REDIS, OTHER, basic, body_of, config, track, watched_topic
 
 RECEIVED = "2024-10-04T12:00:00.000Z"
 PLAIN = {"Content-Type": "text/plain"}
 ORIGIN = {"Origin": "https://shop.example"}
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    ours = broker(tmp_path_factory.mktemp("pubsub"))
-    yield ours.host
-    ours.stop()
+@pytest.fixture
+def host(broker):
+    return broker.host
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import free_port
 
 from varde.assignment import Request, first
-from varde.demo import emulator, process, pubsub
+from varde.demo import emulator, pubsub
 from varde.exposure import SCHEMA, exposure_id, list_id, message, record
 from varde.server import display, exposure_line, outbox
 from varde.server.errors import PublishError, RefusedError
@@ -32,16 +32,9 @@ NUMBERS = itertools.count()
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """Google's own emulator where it is installed."""
-    logs = tmp_path_factory.mktemp("pubsub")
-    try:
-        broker = emulator.start_google(logs)
-    except process.ChildError:
-        broker = emulator.start_standin(logs)
-    yield broker.host
-    broker.stop()
+@pytest.fixture
+def host(broker):
+    return broker.host
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def topic(host, monkeypatch):
     """(full name of a topic, `await arrived(n)`: the next n messages as dicts)."""
     monkeypatch.setenv(emulator.VARIABLE, host)
     number = next(NUMBERS)
-    names = pubsub.Names(topic_id=f"exposures-{number}", subscription_id=f"looks-{number}")
+    names = pubsub.Names(topic_id=f"exposures-{number}", subscription_id=f"exposures-{number}")
     with pubsub.clients(host) as (publisher, subscriber):
         pubsub.ensure_topic(publisher, names.topic)
         pubsub.ensure_subscription(subscriber, names.subscription, names.topic)

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from . import fuzz_collector
-from .collecting import TOML, broker, watched_topic
+from .collecting import TOML, watched_topic
 from .test_main import DEADLINE_S, Process
 
 REQUESTS = int(os.environ.get("COLLECTOR_REQUESTS", "2000"))
@@ -25,11 +25,9 @@ DELIBERATE = {"no_topic", "not_published"}
 """The codes of a 503; their messages may have arrived all the same."""
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    ours = broker(tmp_path_factory.mktemp("pubsub"))
-    yield ours.host
-    ours.stop()
+@pytest.fixture
+def host(broker):
+    return broker.host
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from varde.server.command import command
 from varde.server.main import serve as serve_until
 from varde.settings import Settings
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 CODE = "import os; from varde.server.main import run; from varde.settings import from_env; run(from_env(os.environ))"
 
 

@@ -9,17 +9,15 @@ import pytest
 from varde.demo import emulator
 from varde.settings import SettingsError, from_env
 
-from .collecting import CONFIG, NO_REDIS, broker, watched_topic
+from .collecting import CONFIG, NO_REDIS, watched_topic
 
 SECRET, TOKEN = "a-shared-secret-of-tests", "and-a-second-one-of-tests"
 EVENT = b'{"type":"track","messageId":"m-%d","userId":"u","receivedAt":"2024-10-04T11:00:00.000Z","n":1.0}'
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    ours = broker(tmp_path_factory.mktemp("pubsub"))
-    yield ours.host
-    ours.stop()
+@pytest.fixture
+def host(broker):
+    return broker.host
 
 
 @pytest.fixture
