@@ -8,7 +8,7 @@ is not plain, or gives fewer items than are wanted, is left to them. So is every
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +77,9 @@ class Pen:
         return (self._view[: length - 1], found) if length > 0 else None
 
     def several(
-        self, orders: Sequence[Ordered], slots: Sequence[int], ready: Ready, n: int, fragments: Fragments
+        self, cells: Sequence[NDArray[np.int64]], slots: Sequence[int], ready: Ready, n: int, fragments: Fragments
     ) -> tuple[memoryview, int] | None:
-        """The same of several rows, of at most SEEDS seeds; each item says which one it is there for."""
-        cells = [order.cells for order in orders]
+        """The same of several orders' cells, at most SEEDS; each item says which seed it is there for."""
         self._room = room = self._room.widened(sum(map(len, cells)))
         parts = (*cells, *_NO_CELLS[len(cells) :])
         length, found = self._loops.several(
@@ -129,21 +128,29 @@ def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | No
 
 
 def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
-    shelf, hot, code = memory.shelf, memory.hot, ready.code
-    slots = [shelf.slots.get(seed, -1) for seed in seeds]
-    if not slots or -1 in slots:
+    hot, code, relation = memory.hot, ready.code, ready.relation
+    slot_of, numbers = memory.shelf.slots, memory.shelf.numbers
+    slots: list[int] = []
+    rows: list[HotRow] = []
+    cells: list[NDArray[np.int64]] = []
+    for seed in seeds:
+        slot = slot_of.get(seed)
+        if slot is None:
+            return None
+        slots.append(slot)
+        if len(rows) < SEEDS:
+            row = hot.known((relation, numbers[slot]))
+            if row is None:
+                return None
+            rows.append(row)
+            order = row.orders.get(code) or hot.order((row,), asked.ranking, asked.floor)[0]
+            cells.append(order.cells)
+    if not rows:
         return None
-    relation, numbers = ready.relation, shelf.numbers
-    rows = [hot.known((relation, numbers[slot])) for slot in slots[:SEEDS]]
-    if None in rows:
-        return None
-    known = cast("list[HotRow]", rows)
-    orders = [row.orders.get(code) for row in known]
-    found = hot.order(known, asked.ranking, asked.floor) if None in orders else cast("list[Ordered]", orders)
-    made = pen.several(found, slots, ready, asked.n, shelf.fragments)
+    made = pen.several(cells, slots, ready, asked.n, memory.shelf.fragments)
     if made is None or made[1] < asked.n:
         return None
-    return Content(b"".join((b'",', ready.begin, made[0], b"]}")), lists.PAIRS, made[1], tuple(known))
+    return Content(b"".join((b'",', ready.begin, made[0], b"]}")), lists.PAIRS, made[1], tuple(rows))
 
 
 def _ready(memory: Memory, asked: Asked) -> Ready:
