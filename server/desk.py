@@ -165,7 +165,6 @@ class Desk:
         # Weak comparison (RFC 9110, 13.1.2): W/ says nothing here.
         status = 304 if same is not None and (same == "*" or answer.etag in same) else 200
         name = request_id.encode()
-        content = b"".join((answers.OPENING, name, answer.body))
-        length = b"\r\nContent-Length: %d\r\n" % len(content)
+        length = b"\r\nContent-Length: %d\r\n" % (len(answers.OPENING) + len(name) + len(answer.body))
         lines = (HEADER_LINES, answer.head, cors, b"X-Request-Id: ", name, length, self._dates.line())
-        return Written(status, b"".join(lines), content)
+        return Written(status, lines, (answers.OPENING, name, answer.body))

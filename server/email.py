@@ -95,7 +95,7 @@ async def recs(request: web.Request) -> web.StreamResponse:
         f"X-Request-Id: {request[REQUEST_ID]}\r\nContent-Length: {len(content)}\r\n".encode(),
         post.dates.line(),
     )
-    return Written(200, b"".join(lines), content)
+    return Written(200, lines, (content,))
 
 
 def _nothing(wanted: Mail) -> web.StreamResponse:

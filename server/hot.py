@@ -101,6 +101,8 @@ class HotRows:
         """
         self._store, self._shelf, self._clock, self._most = store, shelf, clock, most
         self._rows: OrderedDict[RowKey, HotRow] = OrderedDict()
+        self.known: Callable[[tuple[int, int]], HotRow | None] = self._rows.get  # type: ignore[assignment] # see RowKey
+        """The row of a key, a RowKey or a tuple like one, if it is in memory. It is good while `fresh`."""
         self._under_way: dict[RowKey, asyncio.Future[HotRow]] = {}
         self._trips = trips(self._send)
         self._codes: dict[Name, int] = {}
@@ -131,13 +133,6 @@ class HotRows:
     def old(self, key: RowKey) -> HotRow | None:
         """The row as it was last known, for when Redis does not answer."""
         return self._rows.get(key)
-
-    def known(self, key: tuple[int, int]) -> HotRow | None:
-        """The row of a key, which is a RowKey or like one, if it is in memory. It is good while `fresh`."""
-        row = self._rows.get(key)  # type: ignore[call-overload] # a RowKey is such a tuple
-        if row is not None:
-            self.hits += 1
-        return row  # type: ignore[no-any-return] # as above
 
     def ask(self, key: RowKey, ranking: Ranking, floor: int) -> HotRow | Awaitable[HotRow]:
         """The row from memory, or an awaitable of the row from Redis, in the order of a ranking.

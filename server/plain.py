@@ -124,12 +124,13 @@ def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | No
     made = pen.one(order, slot, ready, asked.n, shelf.fragments, because=item is None)
     if made is None or (asked.fill and made[1] < asked.n):
         return None
+    hot.hits += 1
     return Content(b"".join((b'",', echo(item), ready.begin, made[0], b"]}")), lists.PAIRS, made[1], (row,))
 
 
 def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
     hot, code, relation = memory.hot, ready.code, ready.relation
-    slot_of, numbers = memory.shelf.slots, memory.shelf.numbers
+    known, slot_of, numbers = hot.known, memory.shelf.slots, memory.shelf.numbers
     slots: list[int] = []
     rows: list[HotRow] = []
     cells: list[NDArray[np.int64]] = []
@@ -139,7 +140,7 @@ def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tup
             return None
         slots.append(slot)
         if len(rows) < SEEDS:
-            row = hot.known((relation, numbers[slot]))
+            row = known((relation, numbers[slot]))
             if row is None:
                 return None
             rows.append(row)
@@ -150,6 +151,7 @@ def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tup
     made = pen.several(cells, slots, ready, asked.n, memory.shelf.fragments)
     if made is None or made[1] < asked.n:
         return None
+    hot.hits += len(rows)
     return Content(b"".join((b'",', ready.begin, made[0], b"]}")), lists.PAIRS, made[1], tuple(rows))
 
 

@@ -14,6 +14,7 @@ from varde.delivery import popularity
 from varde.pairs import Relation
 
 from . import explain as why
+from .answers import Answer
 from .asked import COMMON, SEEDS, Asked, asked
 from .desk import Desk
 from .errors import ApiError, StoreError, bad_parameter
@@ -82,7 +83,10 @@ async def recommendations(request: web.Request) -> web.StreamResponse:
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
-        wanted, seeds = _seeded(desk, parts, target.partition("?")[2])
+        query = target.partition("?")[2]
+        answer = _of_known(desk, parts, target, query)
+    if answer is None:
+        wanted, seeds = _seeded(desk, parts, query)
         source = wanted.placement.source
         if not seeds and not wanted.personal and source not in ("trending", "popular"):
             raise bad_parameter("items", "give items, item, uid or aid")
@@ -93,6 +97,16 @@ async def recommendations(request: web.Request) -> web.StreamResponse:
     if answer.listed is not None:
         _shown(request, parts, RECOMMENDATIONS, answer.listed, response, started)
     return response
+
+
+def _of_known(desk: Desk, parts: Parts, target: str, raw: str) -> Answer | None:
+    """The answer to a request with nothing but seeds, of items that are all known as they are written."""
+    if not raw.startswith(_LISTED) or not raw.isascii() or "&" in raw or "%" in raw or "+" in raw:
+        return None
+    names = raw[len(_LISTED) :].split(",")
+    if len(names) > MOST_SEEDS:
+        return None
+    return desk.quick(target, _asked_before(desk, parts, ""), None, tuple(dict.fromkeys(names)))
 
 
 def _seeded(desk: Desk, parts: Parts, raw: str) -> tuple[Asked, tuple[str, ...]]:

@@ -32,8 +32,8 @@ class Written(web.Response):
     It is prepared and written by itself, so `headers` is empty and signals do not see it.
     """
 
-    def __init__(self, status: int, lines: bytes, content: bytes) -> None:
-        """A response.
+    def __init__(self, status: int, lines: tuple[bytes, ...], content: tuple[bytes, ...]) -> None:
+        """A response, in parts that are joined once, when they are sent.
 
         Args:
             status: 200 or 304.
@@ -61,8 +61,9 @@ class Written(web.Response):
             connection = b"Connection: close\r\n\r\n"
         elif request.version < HttpVersion11:
             connection = b"Connection: keep-alive\r\n\r\n"
-        content = b"" if request.method == "HEAD" or self.status == 304 else self._content
-        transport.write(b"".join((_LINES[self.status], self._lines, connection, content)))
+        status = self._status
+        content = () if status == 304 or request.method == "HEAD" else self._content
+        transport.write(b"".join((_LINES[status], *self._lines, connection, *content)))
         await writer.drain()
         return writer
 

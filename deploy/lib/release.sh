@@ -43,11 +43,12 @@ release_batch() {
   local -a variables=("${SETTINGS[@]}" "VARDE_REDIS_URL=redis://$REDIS_ADDRESS:6379/0" VARDE_REDIS_CLUSTER=yes
     VARDE_CONFIG=/etc/varde/varde.toml)
   local -a arguments=(reconcile "${WAREHOUSE[@]}" --apply --resume)
-  run gcloud run jobs deploy varde-batch --project="$PROJECT" --region="$REGION" --image="$REGISTRY/batch:$IMAGES" \
+  # beta, for the bucket's owner: the user of the image, without which only root may write into it.
+  run gcloud beta run jobs deploy varde-batch --project="$PROJECT" --region="$REGION" --image="$REGISTRY/batch:$IMAGES" \
     --service-account="$BATCH_ACCOUNT" --labels="app=varde,environment=$ENVIRONMENT" --args="$(joined "${arguments[@]}")" \
     --cpu="$BATCH_CPU" --memory="$BATCH_MEMORY" --tasks=1 --max-retries=1 --task-timeout=6h \
     --network="$NETWORK" --subnet="$SUBNET" --vpc-egress=private-ranges-only \
-    --clear-volumes --add-volume="name=bucket,type=cloud-storage,bucket=${BUCKET#gs://}" \
+    --clear-volumes --add-volume="name=bucket,type=cloud-storage,bucket=${BUCKET#gs://},mount-options=uid=10001;gid=10001" \
     --clear-volume-mounts --add-volume-mount=volume=bucket,mount-path=/bucket \
     --set-env-vars="$(joined "${variables[@]}")" \
     --set-secrets=VARDE_ID_SECRET=varde-id-secret:latest,/etc/varde/varde.toml=varde-config:latest --quiet

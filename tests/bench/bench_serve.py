@@ -79,7 +79,7 @@ def _one_process(url: str, asked: argparse.Namespace) -> None:
         with bare(size) as (bare_base, bare_process):
 
             def pair(chosen: Sequence[str], seconds: int) -> tuple[Figures, Figures]:
-                bar = load(bare_base, bare_process.pid, zipf, seconds=seconds)
+                bar = load(bare_base, bare_process.pid, chosen, seconds=seconds)
                 return bar, load(base, process.pid, chosen, seconds=seconds)
 
             found: dict[str, list[tuple[Figures, Figures]]] = {}
