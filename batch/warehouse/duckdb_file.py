@@ -49,10 +49,14 @@ class DuckDBWarehouse:
 
     Raises:
         UnavailableError: another process has the file open.
-        WarehouseError: the file is not one of DuckDB's, or cannot be written.
+        WarehouseError: the file is not one of DuckDB's, cannot be written, or is called like a schema in it.
     """
 
     def __init__(self, path: Path | None = None, tables: EventTables | None = None, threads: int | None = None) -> None:
+        if path is not None and path.stem.lower() in DATASETS:
+            # DuckDB calls the file's catalogue like the file, and could not tell it from the schema in it.
+            msg = f"{path.name}: call it warehouse.duckdb; no file may have the name of a schema, {', '.join(DATASETS)}"
+            raise WarehouseError(msg)
         # Nothing is downloaded: what is needed is in the wheel.
         config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": "false"}
         if threads is not None:

@@ -536,3 +536,10 @@ def test_a_token_that_cannot_be_fetched_may_be_later() -> None:
     assert "does not answer" in bigquery_jobs.line(TransportError("no route"))
     assert bigquery_jobs.kind(RefreshError("revoked")) is WarehouseError
     assert bigquery_jobs.kind(RefreshError("busy", retryable=True)) is UnavailableError
+
+
+@pytest.mark.parametrize("name", ["varde.duckdb", "Segment.duckdb", "store"])
+def test_a_file_called_like_a_schema_is_refused_before_it_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WarehouseError, match=r"call it warehouse\.duckdb"):
+        DuckDBWarehouse(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
