@@ -180,7 +180,7 @@ def lines(lines: bytes) -> dict[str, str]:
 
 def _shown_by(request: web.BaseRequest) -> list[bytes] | None:
     """The keys that a request shows, of which none may be one; None where it shows nothing."""
-    headers = request.headers
+    headers = request._message.headers
     if "Authorization" in headers or "X-Api-Key" in headers:
         return _shown(headers)
     target = request._message.path

@@ -125,7 +125,7 @@ def create_app(
 
     async def stores(app: web.Application) -> AsyncIterator[None]:
         async with connect() as opened, running(parts, opened) as parts.open:
-            desk = app[routes.DESK] = Desk(parts.open.memory, parts.trials)
+            desk = parts.desk = Desk(parts.open.memory, parts.trials)
             parts.metrics.counts = lambda: state.counts(parts, desk)
             parts.metrics.gauges = lambda: state.gauges(parts, desk)
             yield

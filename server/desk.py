@@ -160,8 +160,8 @@ class Desk:
             answer: to be sent.
             cors: header lines that say which page may read it.
         """
-        request[RUNG] = answer.rung
-        same = request.headers.get("If-None-Match")
+        request._state[RUNG] = answer.rung
+        same = request._message.headers.get("If-None-Match")
         # Weak comparison (RFC 9110, 13.1.2): W/ says nothing here.
         status = 304 if same is not None and (same == "*" or answer.etag in same) else 200
         name = request_id.encode()

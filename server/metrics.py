@@ -79,10 +79,6 @@ class Metrics:
         self._system = ProcessCollector(registry=None)
         self._snapshots = Snapshots(process, directory)
 
-    def answered(self, route: str, status: int, rung: str | None, seconds: float) -> None:
-        """A request was answered: with the rung of its list, if it was one."""
-        self.tally.add(route, status, rung or "", seconds)
-
     def refused(self, scope: str, code: str, client: str) -> None:
         """A request was refused before any handler; client: its name in the configuration, or empty."""
         self._refused.labels(scope, code).inc()

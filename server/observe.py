@@ -16,7 +16,7 @@ from . import access_log
 from .access import READ, lines
 from .access_log import Entry
 from .errors import ApiError
-from .parts import PARTS, REQUEST_ID, RUNG, Parts, json_answer
+from .parts import OWN, PARTS, REQUEST_ID, RUNG, Parts, json_answer
 from .written import Written
 
 logger = logging.getLogger("varde.server")
@@ -49,13 +49,16 @@ def observed(
 
     most = sys.maxsize if body_bytes is None else body_bytes
     check, cors, cross = parts.guard.check, parts.guard.cors, scope == READ
-    answered, wants = parts.metrics.answered, parts.access_log.wants
+    answered, wants = parts.metrics.tally.add, parts.access_log.wants
 
     async def answer(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
-        request_id = request[REQUEST_ID] = parts.new_id()
+        # Past the properties of the request, of which each would be a call, as often as there are requests.
+        state, message = request._state, request._message
+        request_id = state[REQUEST_ID] = parts.new_id()
+        state[OWN] = parts
         try:
-            if (request.content_length or 0) > most:
+            if "Content-Length" in message.headers and (request.content_length or 0) > most:
                 raise ApiError(413, "too_large", f"a request body has at most {most} bytes")
             if scope is not None:
                 check(request, scope)
@@ -64,16 +67,16 @@ def observed(
             response = failed(error, request_id)
         if not isinstance(response, Written):
             _dress(response, request_id, cors(request) if cross else b"")
-        if parts.draining:
+        if parts.open is not None and parts.open.draining:
             request._message = request._message._replace(should_close=True)  # as if the client had asked for it
         seconds = time.perf_counter() - started
-        rung = request.get(RUNG)
-        answered(label, response.status, rung, seconds)
-        if wants(response.status, seconds):
-            entry = Entry(parts.clock(), request.method, label, response.status, seconds, request_id, rung)
+        rung, status = state.get(RUNG), response._status
+        answered(label, status, rung or "", seconds)
+        if wants(status, seconds):
+            entry = Entry(parts.clock(), request.method, label, status, seconds, request_id, rung)
             access_log.write(entry)
         if parts.spans is not None:
-            parts.spans.add(request.headers, request.method, label, response.status, rung, request_id, seconds)
+            parts.spans.add(request.headers, request.method, label, status, rung, request_id, seconds)
         return response
 
     return answer

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 from aiohttp import web
@@ -28,6 +28,9 @@ from .metrics import Metrics
 from .reader import within
 from .tracing import Spans
 from .trips import Circuit
+
+if TYPE_CHECKING:
+    from .desk import Desk
 
 T = TypeVar("T")
 Clock = Callable[[], int]
@@ -98,6 +101,8 @@ class Parts:
     """When each part of the memory was last like Redis: seconds, monotonic."""
     guard: Guard = field(init=False)
     """Who may ask."""
+    desk: Desk = field(init=False)
+    """Where lists are handed out; from the start of the application on."""
     trials: Trials = field(init=False)
     """Who gets which variation of an experiment."""
 
@@ -138,6 +143,8 @@ class Parts:
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
+OWN = web.RequestKey("parts", Parts)
+"""The application's parts, which a handler finds with the request sooner than over the application."""
 REQUEST_ID = web.RequestKey("request_id", str)
 """Set before any handler."""
 RUNG = web.RequestKey("rung", str)

@@ -24,7 +24,6 @@ from .scored import EMPTY, Ordered
 if TYPE_CHECKING:
     from .asked import Asked
     from .compiled import Loops
-    from .hot import HotRow
     from .lists import Memory
 
 _SPARE = 6
@@ -130,24 +129,18 @@ def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | No
 
 def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
     hot, code, relation = memory.hot, ready.code, ready.relation
-    known, slot_of, numbers = hot.known, memory.shelf.slots, memory.shelf.numbers
-    slots: list[int] = []
-    rows: list[HotRow] = []
-    cells: list[NDArray[np.int64]] = []
-    for seed in seeds:
-        slot = slot_of.get(seed)
-        if slot is None:
-            return None
-        slots.append(slot)
-        if len(rows) < SEEDS:
-            row = known((relation, numbers[slot]))
-            if row is None:
-                return None
-            rows.append(row)
-            order = row.orders.get(code) or hot.order((row,), asked.ranking, asked.floor)[0]
-            cells.append(order.cells)
-    if not rows:
+    slot_of, numbers = memory.shelf.slots, memory.shelf.numbers
+    try:
+        slots = [slot_of[seed] for seed in seeds]
+    except KeyError:
         return None
+    rows = [row for slot in slots[:SEEDS] if (row := hot.known((relation, numbers[slot]))) is not None]
+    if not rows or len(rows) < min(SEEDS, len(slots)):
+        return None
+    try:
+        cells = [row.orders[code].cells for row in rows]
+    except KeyError:
+        cells = [order.cells for order in hot.order(rows, asked.ranking, asked.floor)]
     made = pen.several(cells, slots, ready, asked.n, memory.shelf.fragments)
     if made is None or made[1] < asked.n:
         return None

@@ -21,13 +21,12 @@ from .errors import ApiError, StoreError, bad_parameter
 from .experiments import Listed
 from .lists import POPULAR
 from .params import ITEM_BYTES, MOST_FIELDS, MOST_ITEMS, MOST_SEEDS, Query, item_in_path
-from .parts import PARTS, REQUEST_ID, Parts, json_answer
+from .parts import OWN, PARTS, REQUEST_ID, Parts, json_answer
 from .rules import Picker, Rules
 from .search import shown
 from .shortcut import RECOMMENDATIONS, SIMILAR
 
 T = TypeVar("T")
-DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 _SEEDED = tuple(f"{name}=" for name in SEEDS)
 _LISTED = f"{SEEDS[0]}="
 _BEFORE_ITEM = len(SIMILAR) - len("{item}")
@@ -40,7 +39,8 @@ NOTHING = keys.ANY_NUMBER
 async def similar(request: web.Request) -> web.StreamResponse:
     """GET /v1/similar/{item}."""
     started = time.perf_counter()
-    desk, parts = request.app[DESK], request.app[PARTS]
+    parts: Parts = request._state[OWN]
+    desk = parts.desk
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
@@ -52,7 +52,7 @@ async def similar(request: web.Request) -> web.StreamResponse:
         answer = desk.quick(target, wanted, item, (item,)) or await desk.answer(
             target, wanted, item, parts.guard.client(request) if wanted.personal else ""
         )
-    response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
+    response = desk.respond(request, request._state[REQUEST_ID], answer, parts.guard.cors(request))
     if answer.listed is not None:
         _shown(request, parts, SIMILAR, answer.listed, response, started)
     return response
@@ -79,7 +79,8 @@ def _asked_before(desk: Desk, parts: Parts, query: str) -> Asked:
 async def recommendations(request: web.Request) -> web.StreamResponse:
     """GET /v1/recommendations, by seeds or by customer."""
     started = time.perf_counter()
-    desk, parts = request.app[DESK], request.app[PARTS]
+    parts: Parts = request._state[OWN]
+    desk = parts.desk
     target = request._message.path
     answer = desk.known(target)
     if answer is None:
@@ -93,7 +94,7 @@ async def recommendations(request: web.Request) -> web.StreamResponse:
         answer = desk.quick(target, wanted, None, seeds) or await desk.answer(
             target, wanted, None, parts.guard.client(request) if wanted.personal else "", seeds
         )
-    response = desk.respond(request, request[REQUEST_ID], answer, parts.guard.cors(request))
+    response = desk.respond(request, request._state[REQUEST_ID], answer, parts.guard.cors(request))
     if answer.listed is not None:
         _shown(request, parts, RECOMMENDATIONS, answer.listed, response, started)
     return response

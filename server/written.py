@@ -8,7 +8,9 @@ from email.utils import formatdate
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
 
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 _LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 
 
@@ -40,7 +42,8 @@ class Written(web.Response):
             lines: every header line but the connection's, each with its line end; Content-Length among them.
             content: the body; not sent with 304 or to HEAD.
         """
-        super().__init__(status=status)
+        # What aiohttp's own would do is mostly to make the headers that this one does not have.
+        self._status, self._headers, self._state = status, _NO_HEADERS, {}
         self._lines, self._content = lines, content
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter:
@@ -55,14 +58,15 @@ class Written(web.Response):
         if transport is None or transport.is_closing():
             msg = "the client is gone"
             raise ConnectionResetError(msg)
-        self._keep_alive = keep = request.keep_alive
+        message = request._message
+        self._keep_alive = keep = not message.should_close
         connection = b"\r\n"
         if not keep:
             connection = b"Connection: close\r\n\r\n"
-        elif request.version < HttpVersion11:
+        elif message.version < HttpVersion11:
             connection = b"Connection: keep-alive\r\n\r\n"
         status = self._status
-        content = () if status == 304 or request.method == "HEAD" else self._content
+        content = () if status == 304 or message.method == "HEAD" else self._content
         transport.write(b"".join((_LINES[status], *self._lines, connection, *content)))
         await writer.drain()
         return writer

@@ -195,7 +195,7 @@ async def test_head_answers_without_a_body(serve, settings):
 
 
 async def test_a_fault_of_ours_is_500_in_json_and_tells_nothing(serve, settings, monkeypatch, caplog):
-    async def broken(*_):
+    def broken(*_):
         msg = "the inside"
         raise RuntimeError(msg)
 

@@ -31,7 +31,7 @@ def test_any_process_says_the_sum_and_deaths_lose_only_what_was_not_left(tmp_pat
     since = dict.fromkeys("012", 0)
     for place, event in events:
         if event == "answer":
-            living[place].answered("/v1/similar/{item}", 200, "pairs", 0.001)
+            living[place].tally.add("/v1/similar/{item}", 200, "pairs", 0.001)
             since[place] += 1
         elif event == "failure":
             living[place].failures.labels("timeout").inc()
@@ -55,7 +55,7 @@ def test_gauges_are_of_the_living(tmp_path, monkeypatch):
     first, second = Metrics("0", tmp_path), Metrics("1", tmp_path)
     for metrics, n in ((first, 5.0), (second, 7.0)):
         metrics.gauges = lambda n=n: [Sample("varde_items", {"kind": "known"}, n)]
-        metrics.answered("/healthz", 200, None, 0.001)
+        metrics.tally.add("/healthz", 200, "", 0.001)
         metrics.leave()
     text = first.exposition().decode()
     assert 'varde_items{kind="known",process="0"} 5.0' in text
@@ -74,16 +74,16 @@ def test_a_full_disk_costs_no_metrics_of_ones_own(tmp_path, caplog):
     assert [record.message for record in caplog.records].count(
         "metrics cannot be left for the other processes: No such file or directory"
     ) == 1
-    metrics.answered("/healthz", 200, None, 0.001)
+    metrics.tally.add("/healthz", 200, "", 0.001)
     assert value(metrics.exposition().decode(), "varde_http_requests_total") == 1
 
 
 async def test_the_state_has_every_sample_that_is_announced(serve, settings):
     client = await serve(settings)
     from varde.server.parts import PARTS
-    from varde.server.routes import DESK
 
-    parts, desk = client.app[PARTS], client.app[DESK]
+    parts = client.app[PARTS]
+    desk = parts.desk
     for _, path in itertools.product(range(3), ("/v1/similar/tent", "/v1/similar/mat")):
         await client.get(path)
     found = gauges(parts, desk)

@@ -225,10 +225,10 @@ def test_requests_are_those_of_all_processes(tmp_path):
     several = [Metrics(str(place), tmp_path) for place in range(3)]
     for place, metrics in enumerate(several):
         for _ in range(10 * (place + 1)):
-            metrics.answered("/v1/similar/{item}", 200, "pairs", 0.003)
-        metrics.answered("/v1/similar/{item}", 200, "popular", 0.2)
-        metrics.answered("/v1/stats", 500, None, 0.1)
-        metrics.answered("/metrics", 200, None, 0.1)
+            metrics.tally.add("/v1/similar/{item}", 200, "pairs", 0.003)
+        metrics.tally.add("/v1/similar/{item}", 200, "popular", 0.2)
+        metrics.tally.add("/v1/stats", 500, "", 0.1)
+        metrics.tally.add("/metrics", 200, "", 0.1)
         metrics.gauges = lambda: [Sample("varde_draining", {}, 0.0)]
         metrics.leave()
     for metrics in several:
