@@ -13,6 +13,7 @@ from varde.store import schema
 
 from . import main
 from .configured import watched
+from .log_lines import configure
 from .processes import cores, run
 
 
@@ -41,10 +42,11 @@ def command(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     processes = given.processes or cores()
     ours = replace(settings, host=given.host, port=given.port, processes=processes)
+    watched(ours, int)  # says what is wrong with the file once, not once a process, and before anything else
+    configure(ours.log_level)
     schema.look(ours, logging.getLogger("varde.server").warning)
     try:
         if processes > 1:
-            watched(ours, int)  # says what is wrong with the file once, not once a process
             return run(ours)
         main.run(ours)
     except OSError as error:  # Redis has errors of its own: this is the address
