@@ -8,9 +8,8 @@ from email.utils import formatdate
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_request import BaseRequest
-from multidict import CIMultiDict
 
-_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
+_NO_HEADERS = web.Response().headers
 _LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 
 
