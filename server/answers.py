@@ -13,7 +13,7 @@ from varde.config import Config
 
 from .asked import Asked
 from .experiments import Listed, said_of
-from .hot import HotRow
+from .hot_row import HotRow
 from .rules import Pick
 from .shelf import Shelf
 

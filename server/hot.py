@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from varde import keys
 from varde.config import Ranking
-from varde.rows import REVISION_SLICE, candidates, decode
+from varde.rows import decode
 from varde.store.serving import RowKey, Touched
 
 from .errors import StoreError
+from .hot_row import NO_CODE, NO_ORDERS, HotRow, Name, place
 from .scored import EMPTY, Ordered, ordered
 from .shelf import Shelf
 from .trips import Trips, reason_of
@@ -30,9 +30,6 @@ FRESH_S = 1.5
 """For how long rows are fresh after the notes were read."""
 ROWS = 100_000
 """Rows in memory."""
-Name = tuple[Ranking, int]
-"""A ranking and the fewest customers of a pair that is shown."""
-_NONE: Mapping[int, Ordered] = MappingProxyType({})
 _REMEMBERED_S = 10.0
 """How long it is known that a row was written: longer than any reading of a row is under way."""
 
@@ -45,30 +42,6 @@ class RowStore(Protocol):
 
     async def touched(self, since: Sequence[int], /) -> Sequence[Touched]:
         """What was written in each shard after these calls."""
-
-
-class HotRow:
-    """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
-
-    __slots__ = ("current", "key", "orders", "packed", "revision")
-
-    def __init__(self, key: RowKey, data: bytes | None) -> None:
-        """A row that was read.
-
-        Args:
-            key: its name.
-            data: packed; None where there is none.
-
-        Raises:
-            ValueError: the bytes are no row.
-        """
-        self.key = key
-        self.revision = None if data is None else data[REVISION_SLICE[0] : REVISION_SLICE[1] + 1]
-        self.packed = data if data is not None and candidates(data) else None
-        """None for a row without candidates."""
-        self.orders: Mapping[int, Ordered] = _NONE
-        """By the code of the ranking itself: its name may mean another formula since the request for it came."""
-        self.current = True
 
 
 class Wanted(NamedTuple):
@@ -101,8 +74,9 @@ class HotRows:
         """
         self._store, self._shelf, self._clock, self._most = store, shelf, clock, most
         self._rows: OrderedDict[RowKey, HotRow] = OrderedDict()
-        self.known: Callable[[tuple[int, int]], HotRow | None] = self._rows.get  # type: ignore[assignment] # see RowKey
-        """The row of a key, a RowKey or a tuple like one, if it is in memory. It is good while `fresh`."""
+        self._places: dict[int, HotRow] = {}
+        self.known: Callable[[int], HotRow | None] = self._places.get
+        """The row at a `place`, if it is in memory. It is good while `fresh`."""
         self._under_way: dict[RowKey, asyncio.Future[HotRow]] = {}
         self._trips = trips(self._send)
         self._codes: dict[Name, int] = {}
@@ -160,6 +134,8 @@ class HotRows:
         missing = [hot for hot in rows if hot.packed is not None and code not in hot.orders]
         if missing:
             for hot, order in zip(missing, self._scored(missing, ranking, floor), strict=True):
+                if not hot.orders:
+                    hot.code, hot.cells = code, order.cells
                 hot.orders = {**hot.orders, code: order}
         return [hot.orders.get(code, EMPTY) for hot in rows]
 
@@ -175,7 +151,7 @@ class HotRows:
     def reorder(self) -> None:
         """Forget every order: rankings mean something else now."""
         for row in self._rows.values():
-            row.orders = _NONE
+            row.orders, row.code, row.cells = NO_ORDERS, NO_CODE, EMPTY.cells
         self._codes.clear()
         self.era += 1
 
@@ -185,6 +161,7 @@ class HotRows:
         for row in self._rows.values():
             row.current = False
         self._rows.clear()
+        self._places.clear()
         self.era += 1
 
     async def check(self) -> None:
@@ -216,6 +193,7 @@ class HotRows:
             self._written[key] = now
             row = self._rows.pop(key, None)
             if row is not None:
+                del self._places[place(*key)]
                 row.current = False
                 self.replaced.add(key)
 
@@ -279,10 +257,11 @@ class HotRows:
             return row
         if before is not None:
             before.current = False
-        self._rows[row.key] = row
+        self._rows[row.key] = self._places[place(*row.key)] = row
         self._rows.move_to_end(row.key)
         while len(self._rows) > self._most:
-            _, dropped = self._rows.popitem(last=False)
+            key, dropped = self._rows.popitem(last=False)
+            del self._places[place(*key)]
             dropped.current = False
         return row
 

@@ -20,7 +20,8 @@ from varde.store.serving import RowKey
 from .asked import Asked
 from .blend import SEEDS, Sums, blended
 from .errors import StoreError
-from .hot import HotRow, HotRows
+from .hot import HotRows
+from .hot_row import HotRow
 from .people import NOBODY, People, Person
 from .popular import Popular, Trending
 from .rules import NO_CATEGORY, Boosts, Offer, Pick, Picker, Rules

@@ -16,7 +16,8 @@ from varde.store.serving import RowKey
 
 from .blend import SEEDS
 from .errors import StoreError
-from .hot import HotRow, HotRows
+from .hot import HotRows
+from .hot_row import HotRow
 from .shelf import Shelf
 from .trips import Trips
 

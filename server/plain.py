@@ -18,8 +18,9 @@ from .answers import Content, cache_control, echo, kind
 from .blend import SEEDS, WEIGHTS
 from .experiments import NO_TRIAL
 from .fragments import BUYABLE, SHOWN, Fragments
+from .hot_row import place
 from .kernel import Room
-from .scored import EMPTY, Ordered
+from .scored import EMPTY
 
 if TYPE_CHECKING:
     from .asked import Asked
@@ -62,15 +63,15 @@ class Pen:
         self._view = self._out.data
 
     def one(
-        self, order: Ordered, slot: int, ready: Ready, n: int, fragments: Fragments, *, because: bool
+        self, cells: NDArray[np.int64], slot: int, ready: Ready, n: int, fragments: Fragments, *, because: bool
     ) -> tuple[memoryview, int] | None:
-        """The items of a row, with commas between them, and how many; None where the usual way has to do it.
+        """The items of an order's cells, with commas between them, and how many; None where the usual way has to do it.
 
         The bytes are good until the next call.
         """
         self._seed[0] = slot
         length, found = self._loops.one(
-            order.cells, n, ready.bits, ready.variants, because, self._seed, ready.excluded,
+            cells, n, ready.bits, ready.variants, because, self._seed, ready.excluded,
             fragments.cards, fragments.text, self._out,
         )  # fmt: skip
         return (self._view[: length - 1], found) if length > 0 else None
@@ -114,13 +115,11 @@ def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ..
 def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | None, seed: str) -> Content | None:
     shelf, hot = memory.shelf, memory.hot
     slot = shelf.slots.get(seed)
-    row = None if slot is None else hot.known((ready.relation, shelf.numbers[slot]))
+    row = None if slot is None else hot.known(place(ready.relation, shelf.numbers[slot]))
     if slot is None or row is None:
         return None
-    order = row.orders.get(ready.code)
-    if order is None:
-        (order,) = hot.order((row,), asked.ranking, asked.floor)
-    made = pen.one(order, slot, ready, asked.n, shelf.fragments, because=item is None)
+    cells = row.cells if row.code == ready.code else hot.order((row,), asked.ranking, asked.floor)[0].cells
+    made = pen.one(cells, slot, ready, asked.n, shelf.fragments, because=item is None)
     if made is None or (asked.fill and made[1] < asked.n):
         return None
     hot.hits += 1
@@ -129,17 +128,16 @@ def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | No
 
 def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
     hot, code, relation = memory.hot, ready.code, ready.relation
-    slot_of, numbers = memory.shelf.slots, memory.shelf.numbers
+    slot_of, numbers, known = memory.shelf.slots, memory.shelf.numbers, hot.known
     try:
         slots = [slot_of[seed] for seed in seeds]
     except KeyError:
         return None
-    rows = [row for slot in slots[:SEEDS] if (row := hot.known((relation, numbers[slot]))) is not None]
+    rows = [row for slot in slots[:SEEDS] if (row := known(numbers[slot] << 2 | relation)) is not None]
     if not rows or len(rows) < min(SEEDS, len(slots)):
         return None
-    try:
-        cells = [row.orders[code].cells for row in rows]
-    except KeyError:
+    cells = [row.cells for row in rows if row.code == code]
+    if len(cells) < len(rows):
         cells = [order.cells for order in hot.order(rows, asked.ranking, asked.floor)]
     made = pen.several(cells, slots, ready, asked.n, memory.shelf.fragments)
     if made is None or made[1] < asked.n:

@@ -7,6 +7,7 @@ scored. What rules look at for every candidate lies in bytearrays and lists, whi
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -62,7 +63,7 @@ class Shelf:
         self.categories: list[tuple[int, ...]] = []
         """Codes, the most specific last."""
         self.brands, self.category_names, self._groups = Codes(), Codes(), Codes()
-        self.numbers: list[int] = []
+        self.numbers = array("q")
         """Item number in Redis, -1 where Varde has counted nothing of the item."""
         self.entries_listed = 0
         """Items that a catalogue feed has: 0 where the shop has no catalogue."""

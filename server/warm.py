@@ -15,7 +15,8 @@ from varde.history import Signal
 from varde.placements import Placement
 from varde.store.serving import RowKey
 
-from .hot import CHECK_S, Name, RowStore
+from .hot import CHECK_S, RowStore
+from .hot_row import Name
 from .lists import Memory
 
 TOGETHER = 16

@@ -18,7 +18,8 @@ from varde.server.asked import COMMON, SEEDS, Asked, asked
 from varde.server.blend import Sums
 from varde.server.compiled import compiled
 from varde.server.experiments import Listed
-from varde.server.hot import HotRow, HotRows
+from varde.server.hot import HotRows
+from varde.server.hot_row import HotRow
 from varde.server.lists import Memory, made
 from varde.server.params import Query
 from varde.server.popular import Popular, Trending

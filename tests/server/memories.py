@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from varde.catalogue import Entry
 from varde.config import read
 from varde.rows import Row, encode
-from varde.server.hot import HotRow, HotRows
+from varde.server.hot import HotRows
+from varde.server.hot_row import HotRow
 from varde.server.lists import Memory
 from varde.server.popular import Popular, Trending
 from varde.server.shelf import Shelf

@@ -10,7 +10,8 @@ from varde.config import read
 from varde.pairs import Relation
 from varde.rows import Row, encode
 from varde.server.errors import StoreError
-from varde.server.hot import FRESH_S, HotRow, HotRows
+from varde.server.hot import FRESH_S, HotRows
+from varde.server.hot_row import HotRow
 from varde.server.shelf import Shelf
 from varde.server.trips import Circuit, Trips
 from varde.settings import Settings

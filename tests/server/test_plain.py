@@ -10,7 +10,7 @@ from varde.server import answers, compiled, plain
 from varde.server.asked import COMMON, asked
 from varde.server.blend import Sums
 from varde.server.experiments import Listed
-from varde.server.hot import HotRow
+from varde.server.hot_row import HotRow
 from varde.server.lists import made
 from varde.server.params import Query
 from varde.store.serving import RowKey
