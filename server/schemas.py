@@ -142,7 +142,8 @@ def bodies(common: Schema) -> dict[str, Schema]:
     }  # fmt: skip
     one = {name: _nullable(schema) for name, schema in own.items()}
     name = {"type": "string", "minLength": 1, "maxLength": MOST_ID}
-    one = {"id": _said(name, "Its name in the answer; default: the placement's, else its place from 0."), **one}
+    called = _nullable(_said(name, "Its name in the answer; default: the placement's, else its place from 0."))
+    one = {"id": called, **one}
     page = {name: _nullable(schema) for name, schema in shared.items()}
     lists: Schema = {"type": "array", "items": _closed(one, tuple(one)), "minItems": 1, "maxItems": MOST_LISTS}
     change = {

@@ -261,11 +261,11 @@ async def test_the_page_in_a_browser(client, width, tmp_path):
         await page.goto(str(client.make_url("/docs")))
         paper = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         wide = await page.evaluate("document.documentElement.scrollWidth")
+        picture = await page.screenshot(path=tmp_path / "docs.png")  # before the click, which scrolls
         await page.emulate_media(color_scheme="dark")
         dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         await page.locator("nav a", has_text="/v1/").first.click()
         assert page.url.endswith("#similar")
-        picture = await page.screenshot(path=tmp_path / "docs.png")
         await chromium.close()
     assert complaints == []
     assert paper == "rgb(244, 243, 239)", "the policy names another style than the page has"
