@@ -104,7 +104,7 @@ def main() -> None:
         asyncio.run(run())
 
     def prepared() -> None:
-        """The same rows with their heads, best candidates as text."""
+        """The same rows read anew and put in order."""
         hot.forget()
         hot.prepare(list(zip([row.key for row in rows], data, strict=True)), hot.now() + 1, [(ranking, 3)])
 
@@ -124,7 +124,6 @@ def main() -> None:
             ],
             ["choose and write ten items", f"{us(whole, ROWS):.1f}"],
             ["prepare a row", f"{us(prepared, ROWS):.1f}"],
-            ["choose and write ten items of a prepared row", f"{us(whole, ROWS):.1f}"],
             [
                 "straight to bytes, one seed",
                 f"{us(_straight(memory, wanted, [(item(at),) for at in range(ROWS)]), ROWS):.1f}",
