@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
 from varde.clients import Access, Client, Clients
 
@@ -86,14 +87,14 @@ class Guard:
         }
         self._known = {}
 
-    def check(self, request: web.BaseRequest, scope: str) -> None:
+    def check(self, message: RawRequestMessage, scope: str) -> None:
         """Let a request pass.
 
         Raises:
             ApiError: 401 for no key where one is needed and for a wrong one anywhere; 403 for one without the scope;
                 429 for one too often.
         """
-        keys = _shown_by(request)
+        keys = _shown_by(message)
         if keys is None:
             if scope in self._public:
                 return
@@ -104,25 +105,39 @@ class Guard:
         if scope not in client.scopes and scope not in self._public:
             raise self._refusal(scope, ApiError(403, "forbidden", f"this key is not for {scope}"), client)
         if client.rate:
-            self._count(scope, client, shown)
+            wait = self._taken(client, shown)
+            if wait:
+                text = "this key has asked too often; the header Retry-After says when to ask again"
+                after = {"Retry-After": str(math.ceil(wait))}
+                raise self._refusal(scope, ApiError(429, "rate_limited", text, headers=after), client)
 
-    def client(self, request: web.BaseRequest) -> str:
+    def passes(self, message: RawRequestMessage, scope: str) -> bool:
+        """Whether `check` lets a request pass, which then counts as asked; one that it does not is not counted."""
+        keys = _shown_by(message)
+        if keys is None:
+            return scope in self._public
+        client, shown = self._client(keys)
+        if client is None or not (scope in client.scopes or scope in self._public):
+            return False
+        return not client.rate or not self._taken(client, shown)
+
+    def client(self, message: RawRequestMessage) -> str:
         """The name of the client whose key the request shows, or empty."""
-        keys = _shown_by(request)
+        keys = _shown_by(message)
         if keys is None:
             return ""
         client, _ = self._client(keys)
         return client.name if client else ""
 
-    def cors(self, request: web.BaseRequest) -> bytes:
+    def cors(self, message: RawRequestMessage) -> bytes:
         """The header lines that say which page may read the answer."""
         if self._all:
             return _CORS_ALL
-        return self._origins.get(request.headers.get("Origin", ""), b"") + _VARY
+        return self._origins.get(message.headers.get("Origin", ""), b"") + _VARY
 
-    def preflight(self, request: web.BaseRequest, methods: str) -> web.Response:
+    def preflight(self, message: RawRequestMessage, methods: str) -> web.Response:
         """The answer to a browser that asks whether it may ask. Without an allowed origin it holds no permission."""
-        headers = lines(self.cors(request))
+        headers = lines(self.cors(message))
         if "Access-Control-Allow-Origin" in headers:
             headers |= {
                 "Access-Control-Allow-Methods": methods,
@@ -152,17 +167,14 @@ class Guard:
                 return client, shown
         return None, b""
 
-    def _count(self, scope: str, client: Client, shown: bytes) -> None:
+    def _taken(self, client: Client, shown: bytes) -> float:
+        """Take one of a client's requests; 0.0, or the seconds until it has another."""
         now = self._clock()
         kept = self._buckets.get(shown)
         if kept is None:
             rate, burst = client.rate / self._processes, max(1.0, client.burst / self._processes)
             kept = self._buckets[shown] = client, Bucket(rate, burst, now)
-        wait = kept[1].take(now)
-        if wait:
-            message = "this key has asked too often; the header Retry-After says when to ask again"
-            after = {"Retry-After": str(math.ceil(wait))}
-            raise self._refusal(scope, ApiError(429, "rate_limited", message, headers=after), client)
+        return kept[1].take(now)
 
     def _refusal(self, scope: str, error: ApiError, client: Client | None = None) -> ApiError:
         self._refused(scope, error.code, client.name if client else "")
@@ -178,12 +190,12 @@ def lines(lines: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines.decode().split("\r\n") if line)
 
 
-def _shown_by(request: web.BaseRequest) -> list[bytes] | None:
+def _shown_by(message: RawRequestMessage) -> list[bytes] | None:
     """The keys that a request shows, of which none may be one; None where it shows nothing."""
-    headers = request._message.headers
+    headers = message.headers
     if "Authorization" in headers or "X-Api-Key" in headers:
         return _shown(headers)
-    target = request._message.path
+    target = message.path
     if target.startswith(KEY_IN_QUERY):
         for field in target.partition("?")[2].split("&"):
             if field.startswith(_KEY):

@@ -37,9 +37,11 @@ from . import (
 from .access import CATALOGUE, EMAIL, ERASE, EXPLAIN, READ
 from .access_log import AccessLog
 from .collector_intake import open_intake
+from .connection import hasten
 from .desk import Desk
 from .erase import erase
 from .ids import RequestIds
+from .immediate import Immediate
 from .metrics import Metrics
 from .observe import BODY_BYTES, UNMATCHED, not_found, observed, only, preflight
 from .parts import PARTS, Clock, Connect, NewId, Parts
@@ -139,6 +141,7 @@ def create_app(
     for route in (*ROUTES, *assets):
         _add(app, route, parts, short)
     shorten(app, short)
+    hasten(app, Immediate(parts))
     app.router.add_route("*", "/{tail:.*}", observed(UNMATCHED, None, not_found, parts))
     return app
 

@@ -168,7 +168,7 @@ def _refusal(error: Exception, request: web.Request, source: str) -> web.Respons
 
 
 def _cross(parts: Parts, request: web.Request) -> dict[str, str]:
-    headers = lines(parts.guard.cors(request))
+    headers = lines(parts.guard.cors(request._message))
     if "Access-Control-Allow-Origin" in headers:
         headers["Access-Control-Expose-Headers"] = "Retry-After"
     return headers

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import cast
 
-from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
 from . import answers, plain
 from .answers import Answer, Content
@@ -15,8 +15,7 @@ from .asked import Asked
 from .experiments import Trials
 from .lists import PAIRS, Memory
 from .observe import HEADER_LINES
-from .parts import RUNG
-from .written import Dates, Written
+from .written import Dates, Reply
 
 ANSWERS = 20_000
 """Finished answers in memory."""
@@ -151,20 +150,19 @@ class Desk:
             self.queries.clear()
         self.queries[query] = asked
 
-    def respond(self, request: web.Request, request_id: str, answer: Answer, cors: bytes) -> Written:
+    def reply(self, message: RawRequestMessage, request_id: str, answer: Answer, cors: bytes) -> Reply:
         """The response: 304 when the client has this answer already.
 
         Args:
-            request: for its If-None-Match.
+            message: for its If-None-Match.
             request_id: stands in the body and in a header.
             answer: to be sent.
             cors: header lines that say which page may read it.
         """
-        request._state[RUNG] = answer.rung
-        same = request._message.headers.get("If-None-Match")
+        same = message.headers.get("If-None-Match")
         # Weak comparison (RFC 9110, 13.1.2): W/ says nothing here.
         status = 304 if same is not None and (same == "*" or answer.etag in same) else 200
         name = request_id.encode()
         length = b"\r\nContent-Length: %d\r\n" % (len(answers.OPENING) + len(name) + len(answer.body))
         lines = (HEADER_LINES, answer.head, cors, b"X-Request-Id: ", name, length, self._dates.line())
-        return Written(status, lines, (answers.OPENING, name, answer.body))
+        return Reply(status, lines, (answers.OPENING, name, answer.body))

@@ -22,7 +22,7 @@ from .observe import HEADER_LINES
 from .parts import PARTS, REQUEST_ID, RUNG, Parts, Running
 from .shelf import Shelf
 from .trips import Trips
-from .written import Dates, Written
+from .written import Dates, Reply, Written
 
 ROUTE = "/v1/email/recs"
 CLICK = "/v1/email/slot/{n}/click"
@@ -75,7 +75,7 @@ async def recs(request: web.Request) -> web.StreamResponse:
     wanted = mail(request._message.path.partition("?")[2], parts.config, parts.settings.min_customers)
     until = loop.time() + parts.config.email.deadline_ms / 1000
     renders = request.method == "GET"
-    made = await post.room.made(wanted, parts.guard.client(request), until, renders)
+    made = await post.room.made(wanted, parts.guard.client(request._message), until, renders)
     listed = made.listed
     request[RUNG] = listed.made.rung
     if listed.made.stale:
@@ -95,7 +95,7 @@ async def recs(request: web.Request) -> web.StreamResponse:
         f"X-Request-Id: {request[REQUEST_ID]}\r\nContent-Length: {len(content)}\r\n".encode(),
         post.dates.line(),
     )
-    return Written(200, lines, (content,))
+    return Written(Reply(200, lines, (content,)))
 
 
 def _nothing(wanted: Mail) -> web.StreamResponse:

@@ -10,6 +10,7 @@ import sys
 import time
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.typedefs import Handler
 
 from . import access_log
@@ -49,7 +50,6 @@ def observed(
 
     most = sys.maxsize if body_bytes is None else body_bytes
     check, cors, cross = parts.guard.check, parts.guard.cors, scope == READ
-    answered, wants = parts.metrics.tally.add, parts.access_log.wants
 
     async def answer(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
@@ -61,25 +61,36 @@ def observed(
             if "Content-Length" in message.headers and (request.content_length or 0) > most:
                 raise ApiError(413, "too_large", f"a request body has at most {most} bytes")
             if scope is not None:
-                check(request, scope)
+                check(message, scope)
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - every one has an answer
             response = failed(error, request_id)
         if not isinstance(response, Written):
-            _dress(response, request_id, cors(request) if cross else b"")
+            _dress(response, request_id, cors(message) if cross else b"")
         if parts.open is not None and parts.open.draining:
             request._message = request._message._replace(should_close=True)  # as if the client had asked for it
-        seconds = time.perf_counter() - started
-        rung, status = state.get(RUNG), response._status
-        answered(label, status, rung or "", seconds)
-        if wants(status, seconds):
-            entry = Entry(parts.clock(), request.method, label, status, seconds, request_id, rung)
-            access_log.write(entry)
-        if parts.spans is not None:
-            parts.spans.add(request.headers, request.method, label, status, rung, request_id, seconds)
+        note(parts, message, label, response._status, state.get(RUNG), request_id, started)
         return response
 
     return answer
+
+
+def note(
+    parts: Parts,
+    message: RawRequestMessage,
+    label: str,
+    status: int,
+    rung: str | None,
+    request_id: str,
+    started: float,
+) -> None:
+    """Metrics, log line and span of a request that has its answer; started: by time.perf_counter."""
+    seconds = time.perf_counter() - started
+    parts.metrics.tally.add(label, status, rung or "", seconds)
+    if parts.access_log.wants(status, seconds):
+        access_log.write(Entry(parts.clock(), message.method, label, status, seconds, request_id, rung))
+    if parts.spans is not None:
+        parts.spans.add(message.headers, message.method, label, status, rung, request_id, seconds)
 
 
 def failed(error: Exception, request_id: str) -> web.Response:
@@ -131,6 +142,6 @@ def preflight(*methods: str) -> Handler:
     allowed = ", ".join(sorted((*methods, "OPTIONS")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return request.app[PARTS].guard.preflight(request, allowed)
+        return request.app[PARTS].guard.preflight(request._message, allowed)
 
     return answer

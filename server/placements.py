@@ -42,7 +42,7 @@ async def placements(request: web.Request) -> web.StreamResponse:
     started = time.perf_counter()
     parts = request.app[PARTS]
     lists = _lists(await _body(request), parts)
-    memory, trials, client = parts.running.memory, parts.trials, parts.guard.client(request)
+    memory, trials, client = parts.running.memory, parts.trials, parts.guard.client(request._message)
     taken: set[int] = set()
     out, shown = [], []
     rungs = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -13,25 +12,20 @@ from varde import figures, keys
 from varde.delivery import popularity
 from varde.pairs import Relation
 
+from . import at_once
 from . import explain as why
 from .answers import Answer
-from .asked import COMMON, SEEDS, Asked, asked
-from .desk import Desk
+from .asked import Asked
 from .errors import ApiError, StoreError, bad_parameter
-from .experiments import Listed
 from .lists import POPULAR
-from .params import ITEM_BYTES, MOST_FIELDS, MOST_ITEMS, MOST_SEEDS, Query, item_in_path
-from .parts import OWN, PARTS, REQUEST_ID, Parts, json_answer
+from .params import MOST_ITEMS, Query, item_in_path
+from .parts import OWN, PARTS, REQUEST_ID, RUNG, Parts, json_answer
 from .rules import Picker, Rules
 from .search import shown
 from .shortcut import RECOMMENDATIONS, SIMILAR
+from .written import Written
 
 T = TypeVar("T")
-_SEEDED = tuple(f"{name}=" for name in SEEDS)
-_LISTED = f"{SEEDS[0]}="
-_BEFORE_ITEM = len(SIMILAR) - len("{item}")
-_PLAIN = re.compile(r"[\w.:,-]+", re.ASCII).fullmatch
-"""Ids that stand for themselves in a query string, with commas between them."""
 NOTHING = keys.ANY_NUMBER
 """The number of no item."""
 
@@ -40,98 +34,40 @@ async def similar(request: web.Request) -> web.StreamResponse:
     """GET /v1/similar/{item}."""
     started = time.perf_counter()
     parts: Parts = request._state[OWN]
-    desk = parts.desk
     target = request._message.path
-    answer = desk.known(target)
+    answer = at_once.similar(parts, target)
     if answer is None:
         path, _, query = target.partition("?")
-        item = path[_BEFORE_ITEM:]
-        if not _PLAIN(item) or len(item) > ITEM_BYTES:
-            item = item_in_path(path, 3, "item")
-        wanted = _asked_before(desk, parts, query)
-        answer = desk.quick(target, wanted, item, (item,)) or await desk.answer(
-            target, wanted, item, parts.guard.client(request) if wanted.personal else ""
-        )
-    response = desk.respond(request, request._state[REQUEST_ID], answer, parts.guard.cors(request))
-    if answer.listed is not None:
-        _shown(request, parts, SIMILAR, answer.listed, response, started)
-    return response
-
-
-def _shown(
-    request: web.Request, parts: Parts, route: str, listed: Listed, response: web.StreamResponse, started: float
-) -> None:
-    """Note a list of an experiment, unless nobody sees it or it is the one that the client has already."""
-    if parts.shown is not None and response.status == 200 and request.method == "GET":
-        parts.shown.note(request, route, request[REQUEST_ID], listed, started)
-
-
-def _asked_before(desk: Desk, parts: Parts, query: str) -> Asked:
-    """The parameters of `similar`; few shops use more than a handful of query strings, so they are kept as read."""
-    wanted = desk.queries.get(query)
-    if wanted is None or wanted.config is not parts.config:
-        wanted = _asked(parts, query, COMMON, ())
-        if not wanted.personal:
-            desk.keep(query, wanted)
-    return wanted
+        wanted = at_once.asked_before(parts.desk, parts, query)
+        answer = await parts.desk.answer(target, wanted, at_once.item_of(path), _client(request, parts, wanted))
+    return _respond(request, parts, SIMILAR, answer, started)
 
 
 async def recommendations(request: web.Request) -> web.StreamResponse:
     """GET /v1/recommendations, by seeds or by customer."""
     started = time.perf_counter()
     parts: Parts = request._state[OWN]
-    desk = parts.desk
     target = request._message.path
-    answer = desk.known(target)
+    answer = at_once.recommendations(parts, target)
     if answer is None:
-        query = target.partition("?")[2]
-        answer = _of_known(desk, parts, target, query)
-    if answer is None:
-        wanted, seeds = _seeded(desk, parts, query)
-        source = wanted.placement.source
-        if not seeds and not wanted.personal and source not in ("trending", "popular"):
-            raise bad_parameter("items", "give items, item, uid or aid")
-        answer = desk.quick(target, wanted, None, seeds) or await desk.answer(
-            target, wanted, None, parts.guard.client(request) if wanted.personal else "", seeds
-        )
-    response = desk.respond(request, request._state[REQUEST_ID], answer, parts.guard.cors(request))
-    if answer.listed is not None:
-        _shown(request, parts, RECOMMENDATIONS, answer.listed, response, started)
-    return response
+        wanted, seeds = at_once.seeded(parts.desk, parts, target.partition("?")[2])
+        answer = await parts.desk.answer(target, wanted, None, _client(request, parts, wanted), seeds)
+    return _respond(request, parts, RECOMMENDATIONS, answer, started)
 
 
-def _of_known(desk: Desk, parts: Parts, target: str, raw: str) -> Answer | None:
-    """The answer to a request with nothing but seeds, of items that are all known as they are written."""
-    if not raw.startswith(_LISTED) or not raw.isascii() or "&" in raw or "%" in raw or "+" in raw:
-        return None
-    names = raw[len(_LISTED) :].split(",")
-    if len(names) > MOST_SEEDS:
-        return None
-    return desk.quick(target, _asked_before(desk, parts, ""), None, tuple(dict.fromkeys(names)))
+def _client(request: web.Request, parts: Parts, wanted: Asked) -> str:
+    """Whose key a request for one customer shows."""
+    return parts.guard.client(request._message) if wanted.personal else ""
 
 
-def _seeded(desk: Desk, parts: Parts, raw: str) -> tuple[Asked, tuple[str, ...]]:
-    """The parameters of `recommendations` and its seeds: every request has others, while the rest seldom changes."""
-    if raw.startswith(_LISTED) and _PLAIN(raw, len(_LISTED)):
-        names = raw[len(_LISTED) :].split(",")
-        if len(names) <= MOST_SEEDS and "" not in names and len(max(names, key=len)) <= ITEM_BYTES:
-            return _asked_before(desk, parts, ""), tuple(dict.fromkeys(names))
-    fields = raw.split("&")
-    rest = "&".join([field for field in fields if not field.startswith(_SEEDED)])
-    try:
-        wanted = _asked_before(desk, parts, rest) if "%" not in rest and len(fields) <= MOST_FIELDS else None
-    except ApiError:  # to be said of the whole request
-        wanted = None
-    if wanted is None:  # a name may be written in many ways
-        wanted = _asked(parts, raw, (*COMMON, *SEEDS), None)
-        return wanted, wanted.seeds
-    return wanted, Query("&".join([field for field in fields if field.startswith(_SEEDED)]), SEEDS).items(*SEEDS)
-
-
-def _asked(parts: Parts, raw: str, allowed: tuple[str, ...], seeds: tuple[str, ...] | None) -> Asked:
-    query = Query(raw, allowed)
-    found = query.items(*SEEDS) if seeds is None else seeds
-    return asked(query, parts.config, parts.settings.min_customers, found)
+def _respond(request: web.Request, parts: Parts, route: str, answer: Answer, started: float) -> Written:
+    """The response; a list of an experiment is noted, unless nobody sees it or the client has this one already."""
+    message, state = request._message, request._state
+    state[RUNG] = answer.rung
+    reply = parts.desk.reply(message, state[REQUEST_ID], answer, parts.guard.cors(message))
+    if answer.listed is not None and parts.shown is not None and reply.status == 200 and message.method == "GET":
+        parts.shown.note(request, route, state[REQUEST_ID], answer.listed, started)
+    return Written(reply)
 
 
 async def explain(request: web.Request) -> web.Response:

@@ -25,17 +25,17 @@ def shorten(app: web.Application, routes: Mapping[str, AbstractRoute]) -> None:
     """
     usual = app._handle
     similar, recommendations = (routes[path].handler for path in PATHS)
-    to_similar, to_recommendations = (_match(app, routes[path]) for path in PATHS)
+    match_similar, match_recommendations = (_match(app, routes[path]) for path in PATHS)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         message = request._message
         target = message.path
         if message.method == "GET":
-            if target.startswith(_ITEM) and _is_plain(target):
-                request._match_info = to_similar
+            if to_similar(target):
+                request._match_info = match_similar
                 return await similar(request)
-            if target.startswith(_QUERY) and "#" not in target:
-                request._match_info = to_recommendations
+            if to_recommendations(target):
+                request._match_info = match_recommendations
                 return await recommendations(request)
         return await usual(request)
 
@@ -49,7 +49,14 @@ def _match(app: web.Application, route: AbstractRoute) -> UrlMappingMatchInfo:
     return match
 
 
-def _is_plain(target: str) -> bool:
-    """Whether what follows is one path segment, and perhaps a query string."""
+def to_similar(target: str) -> bool:
+    """Whether a request target is plainly of `similar`: one path segment, and perhaps a query string."""
+    if not target.startswith(_ITEM) or "#" in target:
+        return False
     item = target[len(_ITEM) :].partition("?")[0]
-    return item != "" and "/" not in item and "#" not in target and item not in (".", "..")
+    return item != "" and "/" not in item and item not in (".", "..")
+
+
+def to_recommendations(target: str) -> bool:
+    """Whether a request target is plainly of `recommendations`."""
+    return target.startswith(_QUERY) and "#" not in target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from typing import NamedTuple
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
@@ -27,23 +28,35 @@ class Dates:
         return self._line
 
 
+class Reply(NamedTuple):
+    """A response, in parts that are joined once, when they are sent.
+
+    status: 200 or 304. lines: every header line but the connection's, each with its line end; Content-Length among
+    them. content: the body; not sent with 304 or to HEAD.
+    """
+
+    status: int
+    lines: tuple[bytes, ...]
+    content: tuple[bytes, ...]
+
+
+def joined(reply: Reply) -> bytes:
+    """A whole response of HTTP/1.1 to GET, after which the connection is kept."""
+    status, lines, content = reply
+    return b"".join((_LINES[status], *lines, b"\r\n", *(content if status == 200 else ())))
+
+
 class Written(web.Response):
     """A 200 or 304 with its header lines and body as bytes.
 
     It is prepared and written by itself, so `headers` is empty and signals do not see it.
     """
 
-    def __init__(self, status: int, lines: tuple[bytes, ...], content: tuple[bytes, ...]) -> None:
-        """A response, in parts that are joined once, when they are sent.
-
-        Args:
-            status: 200 or 304.
-            lines: every header line but the connection's, each with its line end; Content-Length among them.
-            content: the body; not sent with 304 or to HEAD.
-        """
+    def __init__(self, reply: Reply) -> None:
+        """Of its parts."""
         # What aiohttp's own would do is mostly to make the headers that this one does not have.
-        self._status, self._headers, self._state = status, _NO_HEADERS, {}
-        self._lines, self._content = lines, content
+        self._status, self._headers, self._state = reply.status, _NO_HEADERS, {}
+        self._reply = reply
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter:
         """Write everything at once.
@@ -64,9 +77,10 @@ class Written(web.Response):
             connection = b"Connection: close\r\n\r\n"
         elif message.version < HttpVersion11:
             connection = b"Connection: keep-alive\r\n\r\n"
-        status = self._status
-        content = () if status == 304 or message.method == "HEAD" else self._content
-        transport.write(b"".join((_LINES[status], *self._lines, connection, *content)))
+        status, lines, content = self._reply
+        if status == 304 or message.method == "HEAD":
+            content = ()
+        transport.write(b"".join((_LINES[status], *lines, connection, *content)))
         await writer.drain()
         return writer
 

@@ -195,14 +195,14 @@ def test_each_of_several_processes_gives_its_part(processes):
     passed = 0
     for _ in range(700):
         try:
-            guard.check(request, "read")
+            guard.check(request._message, "read")
         except ApiError:
             break
         passed += 1
     assert passed == 640 // processes
     guard.use(Access(), Clients((client,)))
     with pytest.raises(ApiError):  # what is left is kept when the configuration is read again
-        guard.check(request, "read")
+        guard.check(request._message, "read")
     assert refused == [("read", "rate_limited", "shop")] * 2
 
 
