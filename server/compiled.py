@@ -6,15 +6,17 @@ import importlib
 import logging
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import digits, kernel, writing
+from . import digits, kernel, pointers, writing
 from .blend import SEEDS, WEIGHTS
 from .fragments import Fragments
 from .kernel import Room
-from .scored import EMPTY
+from .pen import Pen, Wanted
+from .pointers import Answer
+from .scored import EMPTY, Ordered
 
 logger = logging.getLogger("varde.server")
 
@@ -24,14 +26,14 @@ class Loops(NamedTuple):
 
     add_up: Callable[..., int] = kernel.add_up
     select: Callable[..., int] = kernel.select
-    one: Callable[..., tuple[int, int]] = writing.one
-    several: Callable[..., tuple[int, int]] = writing.several
+    answer: Answer = pointers.plain(writing.answer)
 
 
 _CALLED = (
-    *(kernel.add_up, kernel.select),
-    *(digits.copy, digits.whole, digits.scaled, digits.significant, digits.pointed, digits.number),
-    *(writing.allowed, writing.item, writing.write, writing.order, writing.untie, writing.gather),
+    *(kernel.add, kernel.add_up, kernel.select, pointers.integers),
+    *(digits.whole, digits.scaled, digits.significant, digits.pointed, digits.number),
+    *(writing.allowed, writing.item, writing.fetch, writing.write, writing.order, writing.untie, writing.gather),
+    *(writing.one, writing.several),
 )
 """Those that loops call."""
 
@@ -47,35 +49,42 @@ def compiled() -> Loops | None:
         extending = importlib.import_module("numba.extending")
         for function in _CALLED:
             extending.register_jitable(function)
+        pointers.teach(numba, extending)
         try:
-            return _tried(Loops(*map(numba.njit(cache=True), Loops())))
+            return _tried(_compiled(numba, cache=True))
         except RuntimeError:  # no folder to keep it in
-            return _tried(Loops(*map(numba.njit(), Loops())))
+            return _tried(_compiled(numba, cache=False))
     except Exception as error:  # noqa: BLE001 - numba fails in many ways, and is needed for none
         logger.info("rows are added up with numpy: no numba (%s)", type(error).__name__)
         return None
 
 
+def _compiled(numba: Any, *, cache: bool) -> Loops:
+    compile_ = numba.njit(cache=cache)
+    answer = pointers.compiled(numba, writing.answer, cache=cache)
+    return Loops(compile_(kernel.add_up), compile_(kernel.select), answer)
+
+
 def _tried(loops: Loops) -> Loops:
-    """Compile for the types that `blend` and `plain` have."""
-    room, fragments, none = Room(8), Fragments(), np.zeros(0, np.int64)
+    """Compile for the types that `blend` has, and see that it works."""
+    room, fragments = Room(8), Fragments()
     fragments.add(1, 1, b'"id":"a"', 8)
     fragments.add(1, 2, b'"id":"b"', 8)
     cells = np.array([[1 << 32 | 3, 0]], np.int64)
     cells.view(np.float64)[0, 1] = 0.5
-    parts = (cells, *(EMPTY.cells,) * (SEEDS - 1))
-    out, seeds = np.zeros(1024, np.uint8), np.zeros(1, np.int64)
-    with_ = (1, True, True, seeds, none, fragments.cards, fragments.text)
+    order = Ordered(cells)
     found = loops.select(
-        loops.add_up(parts, WEIGHTS, room.table, room.counts, room.totals), 1, room.top, room.counts, room.totals
-    )
-    one = loops.one(cells, 1, *with_, out)
-    first = out[: one[0]].tobytes()
-    several = loops.several(
-        parts, WEIGHTS, 1, 0, *with_, room.table, room.counts, room.totals, room.top, out, room.lines
-    )
-    expected = b'{"score":0.5,"customers":3,"because":"a","id":"b"},'
-    if found != 1 or first != expected or out[: several[0]].tobytes() != expected:
+        loops.add_up((cells, *(EMPTY.cells,) * (SEEDS - 1)), WEIGHTS, room.table, room.counts, room.totals),
+        1, room.top, room.counts, room.totals,
+    )  # fmt: skip
+    pen, wanted = Pen(loops.answer), Wanted(1, 1, True, ())
+    made = [
+        done and bytes(done[0])
+        for n in (1, 2)
+        for done in [pen.items((order.where,) * n, (0,) * n, wanted, fragments, because=True)]
+    ]
+    expected = [b'{"score":%b,"customers":3,"because":"a","id":"b"}' % score for score in (b"0.5", b"0.75")]
+    if found != 1 or made != expected:
         msg = "numba compiles wrongly"
         raise ArithmeticError(msg)
     return loops

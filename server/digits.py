@@ -15,12 +15,6 @@ DIGITS = 9
 POINT, MINUS, PLUS, ZERO, EXPONENT = b".-+0e"
 
 
-def copy(out: Array, at: int, text: Array, start: int, length: int) -> int:
-    """Put bytes of `text` at a place; where they end."""
-    out[at : at + length] = text[start : start + length]
-    return at + length
-
-
 def whole(out: Array, at: int, value: int) -> int:
     """Write a whole number, 0 or more; where it ends."""
     length, rest = 1, value // 10

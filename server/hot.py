@@ -135,7 +135,7 @@ class HotRows:
         if missing:
             for hot, order in zip(missing, self._scored(missing, ranking, floor), strict=True):
                 if not hot.orders:
-                    hot.code, hot.cells = code, order.cells
+                    hot.code, hot.where = code, order.where
                 hot.orders = {**hot.orders, code: order}
         return [hot.orders.get(code, EMPTY) for hot in rows]
 
@@ -151,7 +151,7 @@ class HotRows:
     def reorder(self) -> None:
         """Forget every order: rankings mean something else now."""
         for row in self._rows.values():
-            row.orders, row.code, row.cells = NO_ORDERS, NO_CODE, EMPTY.cells
+            row.orders, row.code, row.where = NO_ORDERS, NO_CODE, EMPTY.where
         self._codes.clear()
         self.era += 1
 

@@ -26,7 +26,7 @@ def place(relation: int, number: int) -> int:
 class HotRow:
     """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
 
-    __slots__ = ("cells", "code", "current", "key", "orders", "packed", "revision")
+    __slots__ = ("code", "current", "key", "orders", "packed", "revision", "where")
 
     def __init__(self, key: RowKey, data: bytes | None) -> None:
         """A row that was read.
@@ -42,8 +42,8 @@ class HotRow:
         self.revision = None if data is None else data[REVISION_SLICE[0] : REVISION_SLICE[1] + 1]
         self.packed = data if data is not None and candidates(data) else None
         """None for a row without candidates."""
-        self.code, self.cells = NO_CODE, EMPTY.cells
-        """Of the first order, which most requests want."""
+        self.code, self.where = NO_CODE, EMPTY.where
+        """Of the first order, which most requests want; `orders` keeps what lies there."""
         self.orders: Mapping[int, Ordered] = NO_ORDERS
         """By the code of the ranking itself: its name may mean another formula since the request for it came."""
         self.current = True

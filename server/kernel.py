@@ -30,28 +30,33 @@ def add_up(parts: tuple[Array, ...], weights: tuple[float, ...], table: Array, c
         counts: the result, room for all entries: slot; customers and part of the entry that gave most of the sum.
         totals: the result, likewise: the sum; what that entry gave.
     """
-    found, last = 0, len(table) - 1
+    found = 0
     for part in range(len(parts)):
-        cells = parts[part]
-        scores = cells.view(np.float64)
-        for at in range(len(cells)):
-            code = cells[at, 0]
-            slot, met, own = code >> CUSTOMER_BITS, code & CUSTOMERS, scores[at, 1] * weights[part]
-            cell = (slot * SCATTER >> 16) & last
-            while table[cell] != 0 and counts[table[cell] - 1, 0] != slot:
-                cell = (cell + 1) & last
-            place = table[cell] - 1
-            if place < 0:
-                place = found
-                found += 1
-                table[cell] = found
-                counts[place, 0], totals[place, 0] = slot, own
-            else:
-                totals[place, 0] += own
-                if not (own > totals[place, 1] or (own == totals[place, 1] and met > counts[place, 1])):
-                    continue
-            totals[place, 1], counts[place, 1], counts[place, 2] = own, met, part
+        found = add(parts[part], part, weights[part], found, table, counts, totals)
     table[:] = 0
+    return found
+
+
+def add(cells: Array, part: int, weight: float, found: int, table: Array, counts: Array, totals: Array) -> int:
+    """Add one part to what `add_up` has found before; the number of items then."""
+    last, scores = len(table) - 1, cells.view(np.float64)
+    for at in range(len(cells)):
+        code = cells[at, 0]
+        slot, met, own = code >> CUSTOMER_BITS, code & CUSTOMERS, scores[at, 1] * weight
+        cell = (slot * SCATTER >> 16) & last
+        while table[cell] != 0 and counts[table[cell] - 1, 0] != slot:
+            cell = (cell + 1) & last
+        place = table[cell] - 1
+        if place < 0:
+            place = found
+            found += 1
+            table[cell] = found
+            counts[place, 0], totals[place, 0] = slot, own
+        else:
+            totals[place, 0] += own
+            if not (own > totals[place, 1] or (own == totals[place, 1] and met > counts[place, 1])):
+                continue
+        totals[place, 1], counts[place, 1], counts[place, 2] = own, met, part
     return found
 
 
@@ -110,6 +115,10 @@ class Room:
         self.table = np.zeros(1 << (2 * entries - 1).bit_length(), np.int32)
         self.counts, self.totals = np.zeros((entries, 3), np.int64), np.zeros((entries, 2))
         self.top, self.lines = np.zeros(entries), np.zeros((entries, 3), np.int64)
+
+    def doubled(self) -> Room:
+        """A larger one."""
+        return Room(2 * len(self.counts))
 
     def widened(self, entries: int) -> Room:
         """This, or a larger one where it is too small."""

@@ -29,7 +29,7 @@ from .scored import EMPTY
 from .shelf import Shelf, slots_of
 
 if TYPE_CHECKING:
-    from .plain import Pen
+    from .pen import Pen
 
 PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE = "pairs", "category", "popular", "trending", "static", "none"
 RUNGS = (PAIRS, CATEGORY, POPULAR, TRENDING, STATIC, NONE)

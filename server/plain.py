@@ -7,36 +7,25 @@ is not plain, or gives fewer items than are wanted, is left to them. So is every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from . import lists
 from .answers import Content, cache_control, echo, kind
-from .blend import SEEDS, WEIGHTS
+from .blend import SEEDS
 from .experiments import NO_TRIAL
-from .fragments import BUYABLE, SHOWN, Fragments
+from .fragments import BUYABLE, SHOWN
 from .hot_row import place
-from .kernel import Room
-from .scored import EMPTY
+from .pen import Pen, Wanted
 
 if TYPE_CHECKING:
     from .asked import Asked
-    from .compiled import Loops
     from .lists import Memory
-
-_SPARE = 6
-"""Items of several rows that are looked at beyond the items wanted and the seeds: rules seldom leave more out."""
-_BYTES = 1 << 17
-_NO_CELLS = (EMPTY.cells,) * SEEDS
 
 
 class Ready(NamedTuple):
     """What is the same for every answer to a request's parameters, while shelf and rankings are the same.
 
-    epoch, era: of shelf and rows. code: of the order. bits: of Fragments' OPEN.
+    epoch, era: of shelf and rows. code: of the order.
     begin: the first fields of the list. cache: its Cache-Control.
     """
 
@@ -44,50 +33,11 @@ class Ready(NamedTuple):
     era: int
     relation: int
     code: int
-    bits: int
-    variants: bool
-    excluded: NDArray[np.int64]
+    wanted: Wanted
     begin: bytes
     cache: bytes
     usual: bool
     """Whether answers have to be made in the usual way."""
-
-
-class Pen:
-    """Writes items by compiled loops; holds where they work and what they write on."""
-
-    def __init__(self, loops: Loops) -> None:
-        """One for each thread."""
-        self._loops, self._room = loops, Room()
-        self._out, self._seed = np.zeros(_BYTES, np.uint8), np.zeros(1, np.int64)
-        self._view = self._out.data
-
-    def one(
-        self, cells: NDArray[np.int64], slot: int, ready: Ready, n: int, fragments: Fragments, *, because: bool
-    ) -> tuple[memoryview, int] | None:
-        """The items of an order's cells, with commas between them, and how many; None where the usual way has to do it.
-
-        The bytes are good until the next call.
-        """
-        self._seed[0] = slot
-        length, found = self._loops.one(
-            cells, n, ready.bits, ready.variants, because, self._seed, ready.excluded,
-            fragments.cards, fragments.text, self._out,
-        )  # fmt: skip
-        return (self._view[: length - 1], found) if length > 0 else None
-
-    def several(
-        self, cells: Sequence[NDArray[np.int64]], slots: Sequence[int], ready: Ready, n: int, fragments: Fragments
-    ) -> tuple[memoryview, int] | None:
-        """The same of several orders' cells, at most SEEDS; each item says which seed it is there for."""
-        self._room = room = self._room.widened(sum(map(len, cells)))
-        parts = (*cells, *_NO_CELLS[len(cells) :])
-        length, found = self._loops.several(
-            parts, WEIGHTS, n, _SPARE, ready.bits, ready.variants, True, np.array(slots), ready.excluded,
-            fragments.cards, fragments.text, room.table, room.counts, room.totals, room.top, self._out,
-            room.lines,
-        )  # fmt: skip
-        return (self._view[: length - 1], found) if length > 0 else None
 
 
 def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ...]) -> Content | None:
@@ -118,8 +68,8 @@ def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | No
     row = None if slot is None else hot.known(place(ready.relation, shelf.numbers[slot]))
     if slot is None or row is None:
         return None
-    cells = row.cells if row.code == ready.code else hot.order((row,), asked.ranking, asked.floor)[0].cells
-    made = pen.one(cells, slot, ready, asked.n, shelf.fragments, because=item is None)
+    where = row.where if row.code == ready.code else hot.order((row,), asked.ranking, asked.floor)[0].where
+    made = pen.items((where,), (slot,), ready.wanted, shelf.fragments, because=item is None)
     if made is None or (asked.fill and made[1] < asked.n):
         return None
     hot.hits += 1
@@ -136,10 +86,10 @@ def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tup
     rows = [row for slot in slots[:SEEDS] if (row := known(numbers[slot] << 2 | relation)) is not None]
     if not rows or len(rows) < min(SEEDS, len(slots)):
         return None
-    cells = [row.cells for row in rows if row.code == code]
-    if len(cells) < len(rows):
-        cells = [order.cells for order in hot.order(rows, asked.ranking, asked.floor)]
-    made = pen.several(cells, slots, ready, asked.n, memory.shelf.fragments)
+    where = [row.where for row in rows if row.code == code]
+    if len(where) < len(rows):
+        where = [order.where for order in hot.order(rows, asked.ranking, asked.floor)]
+    made = pen.items(where, slots, ready.wanted, memory.shelf.fragments, because=True)
     if made is None or made[1] < asked.n:
         return None
     hot.hits += len(rows)
@@ -155,9 +105,7 @@ def _ready(memory: Memory, asked: Asked) -> Ready:
         hot.era,
         int(asked.relation),
         hot.code(asked.ranking, asked.floor),
-        BUYABLE if rules.in_stock else SHOWN,
-        rules.group_variants,
-        np.array(sorted(rules.excluded), np.int64),
+        Wanted(asked.n, BUYABLE if rules.in_stock else SHOWN, rules.group_variants, rules.excluded),
         b'%b"stale":false,%b"items":[' % (names, NO_TRIAL),
         cache_control(memory.config, asked),
         not rules.plain or (rules.listed_only and shelf.some_unlisted),

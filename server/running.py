@@ -16,8 +16,8 @@ from .follow import Follower, Task, repeated
 from .hot import HotRows
 from .lists import Memory
 from .parts import Parts, Running, Stores
+from .pen import Pen
 from .people import People
-from .plain import Pen
 from .popular import Popular, Trending
 from .shelf import Shelf
 from .trips import UNDER_WAY, Circuit, Trips
@@ -91,7 +91,7 @@ async def _begin(
     async def first() -> float:
         await catalogue.load()
         loops = await asyncio.to_thread(compiled)
-        memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops)
+        memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops.answer)
         # The first requests find connections: to make one takes longer than they may wait.
         await asyncio.gather(*(stores.requests.ping() for _ in range(CONNECTIONS)))
         return await follower.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ AT_ONCE = 16
 CUSTOMER_BITS = 32
 """Numbers of people are what the counts of a row can hold."""
 CUSTOMERS = (1 << CUSTOMER_BITS) - 1
+_WHERE = struct.Struct("=2q").pack
 
 
 class Ordered:
@@ -28,12 +30,14 @@ class Ordered:
     bits of the score as a float; so those of all a shop's items fit into memory. Those that tie in score are in the
     order of their customers, the most first, then of their item ids.
     nameless: whether candidates were left out for want of a name.
+    where: the address of the cells and how many lines there are, as `writing.answer` wants them.
     """
 
-    __slots__ = ("cells", "nameless")
+    __slots__ = ("cells", "nameless", "where")
 
     def __init__(self, cells: NDArray[np.int64], nameless: bool = False) -> None:
-        self.cells, self.nameless = cells, nameless
+        self.cells, self.nameless = np.ascontiguousarray(cells), nameless
+        self.where = _WHERE(self.cells.ctypes.data, len(cells))
 
     def __len__(self) -> int:
         return len(self.cells)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .digits import copy, number, whole
-from .fragments import GROUP, LENGTH, NAME, OPEN, START
-from .kernel import add_up, select
+from .blend import WEIGHTS
+from .digits import number, whole
+from .fragments import COLUMNS, GROUP, LENGTH, NAME, OPEN, START
+from .kernel import add, select
+from .pointers import copy, integers, octets
 from .scored import CUSTOMER_BITS, CUSTOMERS
 
 Array = NDArray[Any]
@@ -28,6 +30,17 @@ ID = len(b'"id":')
 AROUND = 96
 """More than the bytes of an item beside its fragment and its seed's id."""
 COMMA, QUOTE, ESCAPE = b',"\\'
+LINE = 64
+"""Bytes that a processor reads from memory at once."""
+LEFT, SMALL = -1, -2
+SPARE = 6
+"""Items of several rows that are looked at beyond the items wanted and the seeds: rules seldom leave more out."""
+MOST, BITS, VARIANTS, EXCLUDED, EXCLUDED_N = range(5)
+"""Of a request, in memory: items wanted, bits of OPEN, whether one of a group is enough, slots that are left out."""
+RULES = 5
+CARDS, CARDS_N, TEXT, TEXT_N, OUT, OUT_N, TABLE, TABLE_N, ENTRIES, COUNTS, TOTALS, TOP, LINES = range(13)
+"""Where there is what, and how many of them: Fragments', what is written on, and kernel.Room's."""
+MEMORY = 13
 
 
 def allowed(
@@ -66,6 +79,22 @@ def item(out: Array, at: int, code: int, score: float, seed: int, because: bool,
     return copy(out, at, END, 0, len(END))
 
 
+def fetch(lines: Array, n: int, cards: Array, text: Array) -> int:
+    """Read a byte of each line of memory that the first n candidates' items lie on; their sum, which says nothing.
+
+    One by one, each would be waited for; here the processor asks for many at once.
+    """
+    total = 0
+    for place in range(min(n, len(lines))):
+        total += cards[lines[place, 0] >> CUSTOMER_BITS, START]
+    for place in range(min(n, len(lines))):
+        slot = lines[place, 0] >> CUSTOMER_BITS
+        start = cards[slot, START]
+        for at in range(start, start + cards[slot, LENGTH], LINE):
+            total += text[at]
+    return total
+
+
 def write(
     lines: Array,
     scores: Array,
@@ -98,6 +127,8 @@ def write(
         Bytes, and items; -1 bytes where they have to be written in another way: no room, or a score that `number`
         leaves.
     """
+    if fetch(lines, n, cards, text) < 0:  # never
+        return -1, 0
     groups = np.empty(len(seeds) + n, np.int64)
     taken = 0
     for seed in seeds:
@@ -161,46 +192,22 @@ def gather(n: int, counts: Array, totals: Array, lines: Array, scores: Array) ->
 
 
 def one(
-    cells: Array,
-    n: int,
-    bits: int,
-    variants: bool,
-    because: bool,
-    seeds: Array,
-    excluded: Array,
-    cards: Array,
-    text: Array,
-    out: Array,
-) -> tuple[int, int]:
+    cells: Array, n: int, bits: int, variants: bool, because: bool, seeds: Array, excluded: Array,
+    cards: Array, text: Array, out: Array,
+) -> tuple[int, int]:  # fmt: skip
     """The items of one row, whose `cells` are Ordered's; the rest as `write` has it."""
     scores = cells.view(np.float64)
     return write(cells, scores, n, bits, variants, because, seeds, excluded, cards, text, out)
 
 
 def several(
-    parts: tuple[Array, ...],
-    weights: tuple[float, ...],
-    n: int,
-    spare: int,
-    bits: int,
-    variants: bool,
-    because: bool,
-    seeds: Array,
-    excluded: Array,
-    cards: Array,
-    text: Array,
-    table: Array,
-    counts: Array,
-    totals: Array,
-    top: Array,
-    out: Array,
-    blended: Array,
-) -> tuple[int, int]:
+    rows: Array, n: int, spare: int, bits: int, variants: bool, because: bool, seeds: Array, excluded: Array,
+    cards: Array, text: Array, table: Array, counts: Array, totals: Array, top: Array, out: Array, blended: Array,
+) -> tuple[int, int]:  # fmt: skip
     """The items of several rows, added up as `blend.blended` has it.
 
     Args:
-        parts: the rows' cells; the seed of each is that at its place of `seeds`.
-        weights: of each.
+        rows: the address of each row's cells and how many there are; the seed of each is that at its place of `seeds`.
         n: as `write` has it, like what is not named here.
         spare: how many are looked at beyond n at first.
         bits, variants, because, seeds, excluded, cards, text, out: see `write`.
@@ -213,7 +220,11 @@ def several(
     scores = blended.view(np.float64)
     most = n + len(seeds) + spare
     while True:
-        found = add_up(parts, weights, table, counts, totals)
+        found = 0
+        for part in range(len(rows)):
+            cells = integers(rows[part, 0], 2 * rows[part, 1]).reshape((rows[part, 1], 2))
+            found = add(cells, part, WEIGHTS[part], found, table, counts, totals)
+        table[:] = 0
         most = min(most, found)
         if most == 0:
             return 0, 0
@@ -227,3 +238,43 @@ def several(
         if at < 0 or written == n or ready == found:
             return at, written
         most = 4 * ready
+
+
+def answer(rows: int, held: int, seeds: int, asked: int, because: int, rules: int, memory: int) -> int:
+    """The items of a list, by the addresses of what they are made of.
+
+    Args:
+        rows: of two numbers for each row: the address of its cells, and how many there are.
+        held: rows, at least one and at most blend.SEEDS.
+        seeds: of the seeds' slots, those of the rows first.
+        asked: seeds.
+        because: whether the seed is named.
+        rules: of RULES numbers.
+        memory: of MEMORY numbers.
+
+    Returns:
+        Bytes written, times 256, and items; LEFT where the list has to be made in another way, SMALL where the room is
+        too small for the rows.
+    """
+    rule, room, each = integers(rules, RULES), integers(memory, MEMORY), integers(rows, 2 * held).reshape((held, 2))
+    slots, excluded = integers(seeds, asked), integers(rule[EXCLUDED], rule[EXCLUDED_N])
+    cards = integers(room[CARDS], COLUMNS * room[CARDS_N]).reshape((room[CARDS_N], COLUMNS))
+    text, out = octets(room[TEXT], room[TEXT_N]), octets(room[OUT], room[OUT_N])
+    n, bits, variants, named = rule[MOST], rule[BITS], rule[VARIANTS] != 0, because != 0
+    if held == 1:
+        cells = integers(each[0, 0], 2 * each[0, 1]).reshape((each[0, 1], 2))
+        at, found = one(cells, n, bits, variants, named, slots, excluded, cards, text, out)
+    else:
+        entries = room[ENTRIES]
+        if each[:, 1].sum() > entries:
+            return SMALL
+        at, found = several(
+            each, n, SPARE, bits, variants, named, slots, excluded, cards, text,
+            octets(room[TABLE], 4 * room[TABLE_N]).view(np.int32),
+            integers(room[COUNTS], 3 * entries).reshape((entries, 3)),
+            integers(room[TOTALS], 2 * entries).reshape((entries, 2)).view(np.float64),
+            integers(room[TOP], entries).view(np.float64),
+            out,
+            integers(room[LINES], 3 * entries).reshape((entries, 3)),
+        )  # fmt: skip
+    return at << 8 | found if at > 0 else LEFT

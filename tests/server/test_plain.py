@@ -11,8 +11,10 @@ from varde.server.asked import COMMON, asked
 from varde.server.blend import Sums
 from varde.server.experiments import Listed
 from varde.server.hot_row import HotRow
+from varde.server.kernel import Room
 from varde.server.lists import made
 from varde.server.params import Query
+from varde.server.pen import Pen
 from varde.store.serving import RowKey
 
 from .memories import CONFIG, FIRST, FLOOR, ITEMS, SEED, entries_, item, memory_of, packed, queries_
@@ -29,9 +31,16 @@ rows_ = st.lists(
 seeds_ = st.lists(st.integers(0, SEEDS - 1), min_size=1, max_size=SEEDS, unique=True)
 
 
-def world(entries, rows):
+def loops_of(engine):
+    """The loops as Python runs them, or as machine code."""
+    loops = compiled.Loops() if engine == "python" else compiled.compiled()
+    assert loops is not None, "numba is among what is installed for development"
+    return loops
+
+
+def world(entries, rows, engine="python"):
     memory, _ = memory_of(entries, None)
-    memory.sums, memory.pen = Sums(compiled.Loops()), plain.Pen(compiled.Loops())
+    memory.sums, memory.pen = Sums(loops_of(engine)), Pen(loops_of(engine).answer)
     for at, counts in enumerate(rows):
         others = {number: both for number, both in counts.items() if number != SEED + at}
         memory.hot.keep(HotRow(RowKey(0, SEED + at), packed(others)), memory.hot.now() + 1)
@@ -50,9 +59,10 @@ async def both(memory, query, seeds, route_item):
     )
 
 
+@pytest.mark.parametrize("engine", ["python", "machine code"])
 @given(entries=entries_, rows=rows_, query=queries_, places=seeds_, similar=st.booleans())
-async def test_it_is_what_the_usual_way_answers(entries, rows, query, places, similar):
-    memory = world(entries, rows)
+async def test_it_is_what_the_usual_way_answers(engine, entries, rows, query, places, similar):
+    memory = world(entries, rows, engine)
     seeds = (item(places[0]),) if similar else tuple(map(item, places))
     quick, usual = await both(memory, query, seeds, seeds[0] if similar else None)
     assert quick is None or quick == usual
@@ -61,11 +71,24 @@ async def test_it_is_what_the_usual_way_answers(entries, rows, query, places, si
 @pytest.mark.parametrize(
     ("query", "seeds"), [("", 1), ("n=3", 1), ("", 2), ("n=8", 5), ("n=8", 7), ("ranking=count", 1)]
 )
-async def test_it_does_answer_where_nothing_is_special(query, seeds):
+@pytest.mark.parametrize("engine", ["python", "machine code"])
+async def test_it_does_answer_where_nothing_is_special(engine, query, seeds):
     dense = [{number: (5 + number % 4, number % 30) for number in range(FIRST + SEEDS, FIRST + ITEMS)}] * SEEDS
-    memory = world([], dense)
+    memory = world([], dense, engine)
     quick, usual = await both(memory, query, tuple(map(item, range(seeds))), None)
     assert quick == usual
+
+
+@pytest.mark.parametrize("engine", ["python", "machine code"])
+async def test_room_is_made_for_long_rows_and_for_a_catalogue_that_grows(engine, monkeypatch):
+    monkeypatch.setattr("varde.server.pen.Room", lambda: Room(8))
+    dense = [{number: (5 + number % 4, number % 30) for number in range(FIRST + SEEDS, FIRST + ITEMS)}] * SEEDS
+    memory = world([], dense, engine)
+    for more in (0, 2_000):  # more than there is room for at first
+        for at in range(more):
+            memory.shelf.slot(f"another item, the {at}th")
+        quick, usual = await both(memory, "n=8", tuple(map(item, range(5))), None)
+        assert quick == usual
 
 
 @pytest.mark.parametrize(
