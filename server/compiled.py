@@ -15,7 +15,7 @@ from .blend import SEEDS, WEIGHTS
 from .fragments import Fragments
 from .kernel import Room
 from .pen import Pen, Wanted
-from .pointers import Answer
+from .pointers import Called
 from .scored import EMPTY, Ordered
 
 logger = logging.getLogger("varde.server")
@@ -26,14 +26,15 @@ class Loops(NamedTuple):
 
     add_up: Callable[..., int] = kernel.add_up
     select: Callable[..., int] = kernel.select
-    answer: Answer = pointers.plain(writing.answer)
+    answer: Called = pointers.plain(writing.answer)
+    placed: Called = pointers.plain(writing.placed)
 
 
 _CALLED = (
     *(kernel.add, kernel.add_up, kernel.select, pointers.integers),
     *(digits.whole, digits.scaled, digits.significant, digits.pointed, digits.number),
     *(writing.allowed, writing.item, writing.fetch, writing.write, writing.order, writing.untie, writing.gather),
-    *(writing.one, writing.several),
+    *(writing.one, writing.several, writing.made),
 )
 """Those that loops call."""
 
@@ -61,8 +62,9 @@ def compiled() -> Loops | None:
 
 def _compiled(numba: Any, *, cache: bool) -> Loops:
     compile_ = numba.njit(cache=cache)
-    answer = pointers.compiled(numba, writing.answer, cache=cache)
-    return Loops(compile_(kernel.add_up), compile_(kernel.select), answer)
+    answer = pointers.compiled(numba, writing.answer, "bibiiii", cache=cache)
+    placed = pointers.compiled(numba, writing.placed, "iiiibiiii", cache=cache)
+    return Loops(compile_(kernel.add_up), compile_(kernel.select), answer, placed)
 
 
 def _tried(loops: Loops) -> Loops:
@@ -77,7 +79,7 @@ def _tried(loops: Loops) -> Loops:
         loops.add_up((cells, *(EMPTY.cells,) * (SEEDS - 1)), WEIGHTS, room.table, room.counts, room.totals),
         1, room.top, room.counts, room.totals,
     )  # fmt: skip
-    pen, wanted = Pen(loops.answer), Wanted(1, 1, True, ())
+    pen, wanted = Pen(loops), Wanted(1, 1, True, ())
     made = [
         done and bytes(done[0])
         for n in (1, 2)

@@ -38,17 +38,18 @@ class Door:
         self._turn, self._asked = 2, 0
 
     def known(self, target: str) -> bool:
-        """Whether it has come before, among the last `size` / 4 others or a few more; from now on it has."""
+        """Whether it has come before, among the last `size` / 4 others or a few more."""
+        return self._marks[hash(target) & self._mask] >= self._turn - 1
+
+    def note(self, target: str) -> None:
+        """From now on it has."""
         self._asked += 1
         if self._asked == self._most:
             self._asked, self._turn = 0, self._turn + 1
             if self._turn == 256:
                 self._marks[:] = bytes(len(self._marks))
                 self._turn = 2
-        at = hash(target) & self._mask
-        mark = self._marks[at]
-        self._marks[at] = self._turn
-        return mark >= self._turn - 1
+        self._marks[hash(target) & self._mask] = self._turn
 
 
 class Desk:
@@ -96,12 +97,17 @@ class Desk:
         """
         if not asked.plain:
             return None
-        content = plain.content(self.memory, asked, item, seeds)
+        again = target in self._answers or self._door.known(target)
+        content = plain.content(self.memory, asked, item, seeds, rows=again)
         if content is None:
             return None
         self.misses += 1
         ready = cast("plain.Ready", asked.ready)
-        return self._keep(target, answers.answer(content, ready.cache, ready.epoch, self._clock() + AGE_S))
+        answer = answers.answer(content, ready.cache, ready.epoch, self._clock() + AGE_S)
+        self._door.note(target)
+        if again:
+            self._keep(target, answer)
+        return answer
 
     async def answer(
         self, target: str, asked: Asked, item: str | None, client: str = "", seeds: tuple[str, ...] | None = None
@@ -132,17 +138,18 @@ class Desk:
         cache = b"no-store" if list_.stale else answers.cache_control(self.memory.config, asked)
         answer = answers.answer(content, cache, epoch, until, None if listed.trial is None else listed)
         self.stale += list_.stale
-        return answer if asked.personal or list_.stale else self._keep(target, answer)
+        if not (asked.personal or list_.stale):
+            if target in self._answers or self._door.known(target):
+                self._keep(target, answer)
+            self._door.note(target)
+        return answer
 
-    def _keep(self, target: str, answer: Answer) -> Answer:
-        """Remember an answer that is for everybody, if it is asked for the second time."""
-        if target not in self._answers and not self._door.known(target):
-            return answer
+    def _keep(self, target: str, answer: Answer) -> None:
+        """Remember an answer that is for everybody, and asked for again."""
         self._answers[target] = answer
         self._answers.move_to_end(target)
         if len(self._answers) > self._most:
             self._answers.popitem(last=False)
-        return answer
 
     def keep(self, query: str, asked: Asked) -> None:
         """Remember what a query string of `similar` means."""

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from varde import keys
 from varde.config import Ranking
 from varde.rows import decode
@@ -134,10 +136,25 @@ class HotRows:
         missing = [hot for hot in rows if hot.packed is not None and code not in hot.orders]
         if missing:
             for hot, order in zip(missing, self._scored(missing, ranking, floor), strict=True):
-                if not hot.orders:
-                    hot.code, hot.where = code, order.where
+                first = not hot.orders
                 hot.orders = {**hot.orders, code: order}
+                if first:
+                    hot.code, hot.where = code, order.where
+            self._put([hot for hot in missing if hot.code == code])
         return [hot.orders.get(code, EMPTY) for hot in rows]
+
+    def _put(self, rows: Sequence[HotRow]) -> None:
+        """Note where the first orders of these rows lie, of those that are kept."""
+        slots = self._shelf.of_numbers(np.array([hot.key.number for hot in rows], np.uint32)).tolist()
+        for hot, slot in zip(rows, slots, strict=True):
+            if slot >= 0 and self._rows.get(hot.key) is hot:
+                hot.slot = slot
+                self._shelf.places.put(hot.key.relation, slot, hot.code, hot.where)
+
+    def _take(self, row: HotRow) -> None:
+        """A row is kept no longer."""
+        row.current = False
+        self._shelf.places.take(row.key.relation, row.slot, row.where)
 
     def code(self, ranking: Ranking, floor: int) -> int:
         """What an order is kept under, until `era` changes."""
@@ -150,6 +167,7 @@ class HotRows:
 
     def reorder(self) -> None:
         """Forget every order: rankings mean something else now."""
+        self._shelf.places.forget()
         for row in self._rows.values():
             row.orders, row.code, row.where = NO_ORDERS, NO_CODE, EMPTY.where
         self._codes.clear()
@@ -157,6 +175,7 @@ class HotRows:
 
     def forget(self) -> None:
         """Drop every row: numbers mean something else now."""
+        self._shelf.places.forget()
         self._all_written = self._clock()
         for row in self._rows.values():
             row.current = False
@@ -194,7 +213,7 @@ class HotRows:
             row = self._rows.pop(key, None)
             if row is not None:
                 del self._places[place(*key)]
-                row.current = False
+                self._take(row)
                 self.replaced.add(key)
 
     async def _send(self, wanted: Sequence[Wanted]) -> list[HotRow | StoreError]:
@@ -256,13 +275,13 @@ class HotRows:
             row.current = False
             return row
         if before is not None:
-            before.current = False
+            self._take(before)
         self._rows[row.key] = self._places[place(*row.key)] = row
         self._rows.move_to_end(row.key)
         while len(self._rows) > self._most:
             key, dropped = self._rows.popitem(last=False)
             del self._places[place(*key)]
-            dropped.current = False
+            self._take(dropped)
         return row
 
 

@@ -26,7 +26,7 @@ def place(relation: int, number: int) -> int:
 class HotRow:
     """A row in memory. `current` turns false when Redis has another one; answers made of it are then made anew."""
 
-    __slots__ = ("code", "current", "key", "orders", "packed", "revision", "where")
+    __slots__ = ("code", "current", "key", "orders", "packed", "revision", "slot", "where")
 
     def __init__(self, key: RowKey, data: bytes | None) -> None:
         """A row that was read.
@@ -46,4 +46,6 @@ class HotRow:
         """Of the first order, which most requests want; `orders` keeps what lies there."""
         self.orders: Mapping[int, Ordered] = NO_ORDERS
         """By the code of the ranking itself: its name may mean another formula since the request for it came."""
+        self.slot = -1
+        """Under which `places` knows it; -1: under none."""
         self.current = True

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .fragments import Fragments
 from .kernel import Room
 from .params import MOST_ITEMS, MOST_SEEDS
-from .pointers import Answer
+from .pointers import Called
+from .shelf import Shelf
 from .writing import BITS, CARDS, EXCLUDED, EXCLUDED_N, LEFT, MEMORY, MOST, RULES, SMALL, TEXT, VARIANTS
+
+if TYPE_CHECKING:
+    from .compiled import Loops
 
 _OUT = 1 << 17
 """Bytes that a list's items may take; longer ones are written in the usual way."""
@@ -45,9 +50,9 @@ class Wanted:
 class Pen:
     """Holds where the loops work and what they write on."""
 
-    def __init__(self, answer: Answer) -> None:
-        """One for each thread. answer: of Loops."""
-        self._answer = answer
+    def __init__(self, loops: Loops) -> None:
+        """One for each thread."""
+        self._answer, self._placed = loops.answer, loops.placed
         self._out = np.zeros(_OUT, np.uint8)
         self._view = self._out.data
         self._memory = np.zeros(MEMORY, np.int64)
@@ -74,11 +79,47 @@ class Pen:
         if fragments.cards is not self._cards or fragments.text is not self._text:
             self._learn(fragments, self._room)
         n = len(slots)
-        rows, seeds, held = b"".join(where), _SLOTS[n](*slots), len(where)
-        done = self._answer(rows, held, seeds, n, because, wanted.at, self._at)
+        given = b"".join(where), len(where), _SLOTS[n](*slots), n, because, wanted.at, self._at
+        return self._done(self._answer, given, self._answer(*given))
+
+    def placed(
+        self,
+        shelf: Shelf,
+        relation: int,
+        code: int,
+        slots: Sequence[int],
+        held: int,
+        wanted: Wanted,
+        *,
+        because: bool,
+    ) -> tuple[memoryview, int] | None:
+        """The same of the rows that the shelf's `places` has.
+
+        Args:
+            shelf: of all items.
+            relation: of the rows.
+            code: of their order.
+            slots: as `items` has them.
+            held: rows: of the first so many.
+            wanted: what may be in it.
+            because: as `items` has it.
+        """
+        fragments, places = shelf.fragments, shelf.places
+        if fragments.cards is not self._cards or fragments.text is not self._text:
+            self._learn(fragments, self._room)
+        n = len(slots)
+        seeds = _SLOTS[n](*slots)
+        given = (
+            *(places.at[relation], places.size[relation], code),
+            *(held, seeds, n, because, wanted.at, self._at),
+        )
+        return self._done(self._placed, given, self._placed(*given))
+
+    def _done(self, call: Called, given: tuple[bytes | int, ...], done: int) -> tuple[memoryview, int] | None:
+        """What a call has written, again where there was no room."""
         while done == SMALL:
-            self._learn(fragments, self._room.doubled())
-            done = self._answer(rows, held, seeds, n, because, wanted.at, self._at)
+            self._learn(self._fragments, self._room.doubled())
+            done = call(*given)
         return None if done == LEFT else (self._view[: (done >> 8) - 1], done & 255)
 
     def _learn(self, fragments: Fragments, room: Room) -> None:

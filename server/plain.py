@@ -7,6 +7,7 @@ is not plain, or gives fewer items than are wanted, is left to them. So is every
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import lists
@@ -14,8 +15,8 @@ from .answers import Content, cache_control, echo, kind
 from .blend import SEEDS
 from .experiments import NO_TRIAL
 from .fragments import BUYABLE, SHOWN
-from .hot_row import place
-from .pen import Pen, Wanted
+from .hot_row import HotRow, place
+from .pen import Wanted
 
 if TYPE_CHECKING:
     from .asked import Asked
@@ -40,7 +41,9 @@ class Ready(NamedTuple):
     """Whether answers have to be made in the usual way."""
 
 
-def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ...]) -> Content | None:
+def content(
+    memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ...], *, rows: bool = True
+) -> Content | None:
     """What is answered; None where it has to be made in the usual way.
 
     Args:
@@ -48,52 +51,44 @@ def content(memory: Memory, asked: Asked, item: str | None, seeds: tuple[str, ..
         asked: the request, a plain one.
         item: the seed of `similar`, or None on other routes.
         seeds: item ids, the most recent first.
+        rows: whether it is to say what rows it is made of.
     """
-    shelf, hot = memory.shelf, memory.hot
-    if memory.pen is None or not hot.fresh or memory.away():
+    shelf, hot, pen = memory.shelf, memory.hot, memory.pen
+    if pen is None or not hot.fresh or memory.away():
         return None
     ready = asked.ready
     if ready is None or ready.epoch != shelf.epoch or ready.era != hot.era:
         ready = asked.ready = _ready(memory, asked)
-    if ready.usual:
-        return None
-    if len(seeds) == 1:
-        return _of_one(memory, memory.pen, asked, ready, item, seeds[0])
-    return _of_several(memory, memory.pen, asked, ready, seeds)
-
-
-def _of_one(memory: Memory, pen: Pen, asked: Asked, ready: Ready, item: str | None, seed: str) -> Content | None:
-    shelf, hot = memory.shelf, memory.hot
-    slot = shelf.slots.get(seed)
-    row = None if slot is None else hot.known(place(ready.relation, shelf.numbers[slot]))
-    if slot is None or row is None:
-        return None
-    where = row.where if row.code == ready.code else hot.order((row,), asked.ranking, asked.floor)[0].where
-    made = pen.items((where,), (slot,), ready.wanted, shelf.fragments, because=item is None)
-    if made is None or (asked.fill and made[1] < asked.n):
-        return None
-    hot.hits += 1
-    return Content(b"".join((b'",', echo(item), ready.begin, made[0], b"]}")), lists.PAIRS, made[1], (row,))
-
-
-def _of_several(memory: Memory, pen: Pen, asked: Asked, ready: Ready, seeds: tuple[str, ...]) -> Content | None:
-    hot, code, relation = memory.hot, ready.code, ready.relation
-    slot_of, numbers, known = memory.shelf.slots, memory.shelf.numbers, hot.known
+    slot_of = shelf.slots
     try:
         slots = [slot_of[seed] for seed in seeds]
     except KeyError:
         return None
-    rows = [row for slot in slots[:SEEDS] if (row := known(numbers[slot] << 2 | relation)) is not None]
-    if not rows or len(rows) < min(SEEDS, len(slots)):
+    held = len(slots)
+    if ready.usual or held == 0:
         return None
-    where = [row.where for row in rows if row.code == code]
-    if len(where) < len(rows):
-        where = [order.where for order in hot.order(rows, asked.ranking, asked.floor)]
-    made = pen.items(where, slots, ready.wanted, memory.shelf.fragments, because=True)
-    if made is None or made[1] < asked.n:
+    because = item is None
+    made = pen.placed(shelf, ready.relation, ready.code, slots, min(held, SEEDS), ready.wanted, because=because)
+    of: tuple[HotRow, ...] = ()
+    if rows or made is None:
+        of = _rows(memory, ready.relation, slots)
+        if not of:
+            return None
+    if made is None:
+        where = [order.where for order in hot.order(of, asked.ranking, asked.floor)]
+        made = pen.items(where, slots, ready.wanted, shelf.fragments, because=because)
+    if made is None or (made[1] < asked.n and (held > 1 or asked.fill)):
         return None
-    hot.hits += len(rows)
-    return Content(b"".join((b'",', ready.begin, made[0], b"]}")), lists.PAIRS, made[1], tuple(rows))
+    hot.hits += min(held, SEEDS)
+    begin = b'",' if because else b'",' + echo(item)
+    return Content(b"".join((begin, ready.begin, made[0], b"]}")), lists.PAIRS, made[1], of)
+
+
+def _rows(memory: Memory, relation: int, slots: Sequence[int]) -> tuple[HotRow, ...]:
+    """The rows of the first SEEDS slots; none where one is not in memory."""
+    numbers, known = memory.shelf.numbers, memory.hot.known
+    found = [known(place(relation, numbers[slot])) for slot in slots[:SEEDS]]
+    return tuple([row for row in found if row is not None]) if None not in found else ()
 
 
 def _ready(memory: Memory, asked: Asked) -> Ready:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Answer = Callable[[bytes, int, bytes, int, int, int, int], int]
-"""`writing.answer`, its two addresses of Python's bytes given as these."""
-_ARGUMENTS = (ctypes.c_char_p, ctypes.c_int64, ctypes.c_char_p, *(ctypes.c_int64,) * 4)
+Called = Callable[..., int]
+"""A loop that takes addresses and numbers; bytes stand for the address of their own."""
 
 
 def octets(address: int, n: int) -> NDArray[np.uint8]:
@@ -78,35 +77,37 @@ def teach(numba: Any, extending: Any) -> None:
         return copied
 
 
-def compiled(numba: Any, function: Callable[..., int], *, cache: bool) -> Answer:
-    """`writing.answer` as machine code, called without numba's own way, which looks at the type of every argument.
+def compiled(numba: Any, function: Callable[..., int], arguments: str, *, cache: bool) -> Called:
+    """A loop as machine code, called without numba's own way, which looks at the type of every argument.
 
     Python's lock is kept: to let it go costs more than the call takes.
 
     Args:
         numba: the module.
         function: takes addresses and numbers, and gives a number.
+        arguments: a letter for each, `b` where bytes are given.
         cache: whether numba keeps it on disk.
 
     Raises:
         RuntimeError: there is no folder to keep it in.
     """
     integer = numba.types.int64
-    code = numba.cfunc(integer(*(integer,) * len(_ARGUMENTS)), cache=cache)(function)
-    call: Any = ctypes.PYFUNCTYPE(ctypes.c_int64, *_ARGUMENTS)(code.address)
+    code = numba.cfunc(integer(*(integer,) * len(arguments)), cache=cache)(function)
+    kinds = [ctypes.c_char_p if letter == "b" else ctypes.c_int64 for letter in arguments]
+    call: Any = ctypes.PYFUNCTYPE(ctypes.c_int64, *kinds)(code.address)
     call.code = code  # the machine code lives as long as this
-    answer: Answer = call
-    return answer
+    called: Called = call
+    return called
 
 
-def plain(function: Callable[..., int]) -> Answer:
+def plain(function: Callable[..., int]) -> Called:
     """The same without numba, to try the loops as Python runs them."""
 
-    def call(rows: bytes, held: int, seeds: bytes, asked: int, because: int, rules: int, memory: int) -> int:
-        return function(_address(rows), held, _address(seeds), asked, because, rules, memory)
+    def call(*given: bytes | int) -> int:
+        return function(*map(_address, given))
 
     return call
 
 
-def _address(data: bytes) -> int:
-    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+def _address(given: bytes | int) -> int:
+    return given if isinstance(given, int) else ctypes.cast(ctypes.c_char_p(given), ctypes.c_void_p).value or 0

@@ -91,7 +91,7 @@ async def _begin(
     async def first() -> float:
         await catalogue.load()
         loops = await asyncio.to_thread(compiled)
-        memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops.answer)
+        memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops)
         # The first requests find connections: to make one takes longer than they may wait.
         await asyncio.gather(*(stores.requests.ping() for _ in range(CONNECTIONS)))
         return await follower.load()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from varde.catalogue import Entry
 
 from .fragments import BUYABLE, SHOWN, Fragments
+from .places import Places
 
 NOBODY = 0
 """The code of no brand and of no category."""
@@ -70,6 +71,8 @@ class Shelf:
         self._of_number: NDArray[np.intp] = np.full(1024, -1, np.intp)
         self.fragments = Fragments()
         """Each item's part of a JSON object in the default language and currency, as `fragment` gives it."""
+        self.places = Places()
+        """Where the rows in memory lie; HotRows keeps it."""
         self._translated: dict[tuple[str, str], dict[int, bytes]] = {}
 
     def __len__(self) -> int:
@@ -122,6 +125,7 @@ class Shelf:
 
     def _let_go(self, slot: int) -> None:
         """The slot's number is not its own any more, unless another item has been given it already."""
+        self.places.let_go(slot)
         number = self.numbers[slot]
         if number >= 0 and self._of_number[number] == slot:
             self._of_number[number] = -1

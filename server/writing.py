@@ -15,6 +15,9 @@ from .blend import WEIGHTS
 from .digits import number, whole
 from .fragments import COLUMNS, GROUP, LENGTH, NAME, OPEN, START
 from .kernel import add, select
+from .places import ADDRESS, CODE
+from .places import COLUMNS as PLACE
+from .places import ENTRIES as LINES_OF_ROW
 from .pointers import copy, integers, octets
 from .scored import CUSTOMER_BITS, CUSTOMERS
 
@@ -240,28 +243,14 @@ def several(
         most = 4 * ready
 
 
-def answer(rows: int, held: int, seeds: int, asked: int, because: int, rules: int, memory: int) -> int:
-    """The items of a list, by the addresses of what they are made of.
-
-    Args:
-        rows: of two numbers for each row: the address of its cells, and how many there are.
-        held: rows, at least one and at most blend.SEEDS.
-        seeds: of the seeds' slots, those of the rows first.
-        asked: seeds.
-        because: whether the seed is named.
-        rules: of RULES numbers.
-        memory: of MEMORY numbers.
-
-    Returns:
-        Bytes written, times 256, and items; LEFT where the list has to be made in another way, SMALL where the room is
-        too small for the rows.
-    """
-    rule, room, each = integers(rules, RULES), integers(memory, MEMORY), integers(rows, 2 * held).reshape((held, 2))
-    slots, excluded = integers(seeds, asked), integers(rule[EXCLUDED], rule[EXCLUDED_N])
+def made(each: Array, slots: Array, because: int, rules: int, memory: int) -> int:
+    """The items of rows, whose addresses and lengths `each` has; the rest as `answer` has it."""
+    rule, room = integers(rules, RULES), integers(memory, MEMORY)
+    excluded = integers(rule[EXCLUDED], rule[EXCLUDED_N])
     cards = integers(room[CARDS], COLUMNS * room[CARDS_N]).reshape((room[CARDS_N], COLUMNS))
     text, out = octets(room[TEXT], room[TEXT_N]), octets(room[OUT], room[OUT_N])
     n, bits, variants, named = rule[MOST], rule[BITS], rule[VARIANTS] != 0, because != 0
-    if held == 1:
+    if len(each) == 1:
         cells = integers(each[0, 0], 2 * each[0, 1]).reshape((each[0, 1], 2))
         at, found = one(cells, n, bits, variants, named, slots, excluded, cards, text, out)
     else:
@@ -278,3 +267,44 @@ def answer(rows: int, held: int, seeds: int, asked: int, because: int, rules: in
             integers(room[LINES], 3 * entries).reshape((entries, 3)),
         )  # fmt: skip
     return at << 8 | found if at > 0 else LEFT
+
+
+def answer(rows: int, held: int, seeds: int, asked: int, because: int, rules: int, memory: int) -> int:
+    """The items of a list, by the addresses of what they are made of.
+
+    Args:
+        rows: of two numbers for each row: the address of its cells, and how many there are.
+        held: rows, at least one and at most blend.SEEDS.
+        seeds: of the seeds' slots, those of the rows first.
+        asked: seeds.
+        because: whether the seed is named.
+        rules: of RULES numbers.
+        memory: of MEMORY numbers.
+
+    Returns:
+        Bytes written, times 256, and items; LEFT where the list has to be made in another way, SMALL where the room is
+        too small for the rows.
+    """
+    return made(integers(rows, 2 * held).reshape((held, 2)), integers(seeds, asked), because, rules, memory)
+
+
+def placed(
+    places: int, known: int, code: int, held: int, seeds: int, asked: int, because: int, rules: int, memory: int
+) -> int:
+    """The same of the rows that Places has of the first `held` seeds; LEFT where one is missing or in another order.
+
+    Args:
+        places: of a relation's table.
+        known: its lines.
+        code: of the order.
+        held: rows, at least one and at most blend.SEEDS.
+        seeds, asked, because, rules, memory: as `answer` has them.
+    """
+    slots, table = integers(seeds, asked), integers(places, PLACE * known).reshape((known, PLACE))
+    each = np.empty((held, 2), np.int64)
+    for at in range(held):
+        slot = slots[at]
+        if slot >= known or table[slot, CODE] != code + 1:
+            return LEFT
+        each[at, 0], each[at, 1] = table[slot, ADDRESS], table[slot, LINES_OF_ROW]
+    return made(each, slots, because, rules, memory)

@@ -74,7 +74,7 @@ def main() -> None:
     hot = HotRows(NoStore(), lambda _: None, shelf, time.monotonic)  # type: ignore[arg-type,return-value] # never asked
     memory = Memory(shelf, hot, Popular(shelf), Trending(shelf), None, config, 7.0, lambda: 0)  # type: ignore[arg-type]
     loops = compiled()
-    memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops.answer)
+    memory.sums, memory.pen = Sums(loops), None if loops is None else Pen(loops)
     hot.checked = time.monotonic() + 3_600
     rows = [hot.keep(HotRow(RowKey(0, FIRST_NUMBER + at), one), hot.now() + 1) for at, one in enumerate(data)]
     ranking = config.rankings[config.placements["default"].ranking]

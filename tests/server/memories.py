@@ -83,7 +83,7 @@ queries_ = st.sampled_from(
 )  # fmt: skip
 
 
-def packed(counts):
+def packed(counts, revision=1):
     k = np.array([counts[number][0] for number in sorted(counts)], np.uint32)
     extra = np.array([counts[number][1] for number in sorted(counts)], np.uint32)
-    return encode(Row(np.array(sorted(counts), np.uint32), k, k + extra, 20, 200, revision=1))
+    return encode(Row(np.array(sorted(counts), np.uint32), k, k + extra, 20, 200, revision=revision))
