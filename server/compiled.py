@@ -6,11 +6,14 @@ import importlib
 import logging
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
-from . import digits, kernel, pointers, writing
+from . import by_address, digits, kernel, pointers, writing
 from .blend import SEEDS, WEIGHTS
 from .fragments import Fragments
 from .kernel import Room
@@ -26,15 +29,15 @@ class Loops(NamedTuple):
 
     add_up: Callable[..., int] = kernel.add_up
     select: Callable[..., int] = kernel.select
-    answer: Called = pointers.plain(writing.answer)
-    placed: Called = pointers.plain(writing.placed)
+    answer: Called = pointers.plain(by_address.answer)
+    placed: Called = pointers.plain(by_address.placed)
 
 
 _CALLED = (
     *(kernel.add, kernel.add_up, kernel.select, pointers.integers),
     *(digits.whole, digits.scaled, digits.significant, digits.pointed, digits.number),
     *(writing.allowed, writing.item, writing.fetch, writing.write, writing.order, writing.untie, writing.gather),
-    *(writing.one, writing.several, writing.made),
+    *(by_address.one, by_address.several, by_address.made),
 )
 """Those that loops call."""
 
@@ -61,10 +64,29 @@ def compiled() -> Loops | None:
 
 
 def _compiled(numba: Any, *, cache: bool) -> Loops:
-    compile_ = numba.njit(cache=cache)
-    answer = pointers.compiled(numba, writing.answer, "bibiiii", cache=cache)
-    placed = pointers.compiled(numba, writing.placed, "iiiibiiii", cache=cache)
-    return Loops(compile_(kernel.add_up), compile_(kernel.select), answer, placed)
+    njit = numba.njit(cache=cache)
+    add_up, select, answer, placed = map(_versioned, (*Loops()[:2], by_address.answer, by_address.placed))
+    return Loops(
+        njit(add_up),
+        njit(select),
+        pointers.compiled(numba, answer, "bibiiii", cache=cache),
+        pointers.compiled(numba, placed, "iiiibiiii", cache=cache),
+    )
+
+
+def _versioned(function: Callable[..., int]) -> Callable[..., int]:
+    """A loop under a name that holds its version: numba looks at the file of a function, and not at those it calls."""
+    assert isinstance(function, FunctionType)
+    named = FunctionType(function.__code__, function.__globals__, function.__name__)
+    named.__qualname__ = f"{function.__qualname__}_{_version():08x}"
+    return named
+
+
+@cache
+def _version() -> int:
+    """Of everything that is compiled."""
+    modules = (by_address, digits, kernel, pointers, writing)
+    return crc32(b"".join(Path(str(module.__file__)).read_bytes() for module in modules))
 
 
 def _tried(loops: Loops) -> Loops:

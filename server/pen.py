@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .by_address import BITS, CARDS, EXCLUDED, EXCLUDED_N, LEFT, MEMORY, MOST, RULES, SMALL, TEXT, VARIANTS
 from .fragments import Fragments
 from .kernel import Room
 from .params import MOST_ITEMS, MOST_SEEDS
 from .pointers import Called
 from .shelf import Shelf
-from .writing import BITS, CARDS, EXCLUDED, EXCLUDED_N, LEFT, MEMORY, MOST, RULES, SMALL, TEXT, VARIANTS
 
 if TYPE_CHECKING:
     from .compiled import Loops

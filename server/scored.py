@@ -30,7 +30,7 @@ class Ordered:
     bits of the score as a float; so those of all a shop's items fit into memory. Those that tie in score are in the
     order of their customers, the most first, then of their item ids.
     nameless: whether candidates were left out for want of a name.
-    where: the address of the cells and how many lines there are, as `writing.answer` wants them.
+    where: the address of the cells and how many lines there are, as `by_address.answer` wants them.
     """
 
     __slots__ = ("cells", "nameless", "where")

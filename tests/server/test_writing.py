@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from varde.server import digits, writing
+from varde.server import by_address, compiled, digits, kernel, writing
 from varde.server.fragments import BUYABLE, SHOWN, Fragments
 from varde.server.scored import cells_of
 from varde.server.shelf import Shelf
@@ -73,7 +73,7 @@ def test_a_list_without_room_is_left_to_others():
     for room, expected in ((64, -1), (256, len(b'{"score":2,"customers":3,"id":"b"},'))):
         out = np.zeros(room, np.uint8)
         cards, text = fragments.cards, fragments.text
-        length, _ = writing.one(cells, 1, SHOWN, False, False, np.zeros(1, np.int64), none, cards, text, out)
+        length, _ = by_address.one(cells, 1, SHOWN, False, False, np.zeros(1, np.int64), none, cards, text, out)
         assert length == expected
 
 
@@ -93,3 +93,15 @@ def test_fragments_are_those_that_were_put_last(seed):
     assert [(int(fragments.cards[at, 1]), fragments[at]) for at in range(len(expected))] == expected
     held = sum(len(text) for _, text in expected)
     assert len(fragments.text) < 5 * held
+
+
+def test_what_was_compiled_of_other_sources_has_another_name(monkeypatch):
+    """Else numba would go on with it, where the file of the function that it was asked for is the same."""
+    before = compiled._versioned(kernel.select).__qualname__
+    assert before.startswith("select_")
+    compiled._version.cache_clear()
+    monkeypatch.setattr(digits, "__file__", kernel.__file__)
+    try:
+        assert compiled._versioned(kernel.select).__qualname__ != before
+    finally:
+        compiled._version.cache_clear()
