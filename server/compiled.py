@@ -65,7 +65,8 @@ def compiled() -> Loops | None:
 
 def _compiled(numba: Any, *, cache: bool) -> Loops:
     njit = numba.njit(cache=cache)
-    add_up, select, answer, placed = map(_versioned, (*Loops()[:2], by_address.answer, by_address.placed))
+    called = kernel.add_up, kernel.select, by_address.answer, by_address.placed
+    add_up, select, answer, placed = [_versioned(function) for function in called]
     return Loops(
         njit(add_up),
         njit(select),
