@@ -51,6 +51,14 @@ class Bucket:
             return 0.0
         return (1 - self._left) / self._rate
 
+    def put_back(self) -> None:
+        """Return the token that was taken last."""
+        self._left += 1
+
+
+UNCOUNTED = Bucket(0.0, 0.0, 0.0)
+"""Of requests that have no rate."""
+
 
 class Guard:
     """The access rules of one configuration, over all requests of a process."""
@@ -105,21 +113,28 @@ class Guard:
         if scope not in client.scopes and scope not in self._public:
             raise self._refusal(scope, ApiError(403, "forbidden", f"this key is not for {scope}"), client)
         if client.rate:
-            wait = self._taken(client, shown)
+            bucket, now = self._bucket(client, shown)
+            wait = bucket.take(now)
             if wait:
                 text = "this key has asked too often; the header Retry-After says when to ask again"
                 after = {"Retry-After": str(math.ceil(wait))}
                 raise self._refusal(scope, ApiError(429, "rate_limited", text, headers=after), client)
 
-    def passes(self, message: RawRequestMessage, scope: str) -> bool:
-        """Whether `check` lets a request pass, which then counts as asked; one that it does not is not counted."""
+    def passes(self, message: RawRequestMessage, scope: str) -> Bucket | None:
+        """Where `check` lets a request pass, the bucket that a token was taken of; else None, and nothing is counted.
+
+        Who then leaves the request to somebody who calls `check` puts the token back first.
+        """
         keys = _shown_by(message)
         if keys is None:
-            return scope in self._public
+            return UNCOUNTED if scope in self._public else None
         client, shown = self._client(keys)
         if client is None or not (scope in client.scopes or scope in self._public):
-            return False
-        return not client.rate or not self._taken(client, shown)
+            return None
+        if not client.rate:
+            return UNCOUNTED
+        bucket, now = self._bucket(client, shown)
+        return None if bucket.take(now) else bucket
 
     def client(self, message: RawRequestMessage) -> str:
         """The name of the client whose key the request shows, or empty."""
@@ -167,14 +182,14 @@ class Guard:
                 return client, shown
         return None, b""
 
-    def _taken(self, client: Client, shown: bytes) -> float:
-        """Take one of a client's requests; 0.0, or the seconds until it has another."""
+    def _bucket(self, client: Client, shown: bytes) -> tuple[Bucket, float]:
+        """The bucket of a client's key, and what time it is."""
         now = self._clock()
         kept = self._buckets.get(shown)
         if kept is None:
             rate, burst = client.rate / self._processes, max(1.0, client.burst / self._processes)
             kept = self._buckets[shown] = client, Bucket(rate, burst, now)
-        return kept[1].take(now)
+        return kept[1], now
 
     def _refusal(self, scope: str, error: ApiError, client: Client | None = None) -> ApiError:
         self._refused(scope, error.code, client.name if client else "")

@@ -6,35 +6,36 @@ and most of what a bare route costs (docs/adr/0014-answers-without-a-task.md).
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 from aiohttp import HttpVersion11, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
+logger = logging.getLogger("varde.server")
+
 Immediately = Callable[[RawRequestMessage], bytes | None]
 """The whole response to a GET of HTTP/1.1 without a body, whose connection is kept; None: by the usual way."""
+_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class _Reader:
     """aiohttp's parser, which keeps to itself the requests that are answered already."""
 
-    __slots__ = (
-        "_connection",
-        "_feed",
-        "_immediately",
-        "feed_eof",
-        "message_consumed",
-        "pause_reading",
-        "set_upgraded",
-    )
+    __slots__ = ("_connection", "_feed", "_immediately", "_usual", "message_consumed")
 
     def __init__(self, connection: Connection, parser: Any, immediately: Immediately) -> None:
-        self._connection, self._feed, self._immediately = connection, parser.feed_data, immediately
-        self.feed_eof, self.message_consumed = parser.feed_eof, parser.message_consumed
-        self.pause_reading, self.set_upgraded = parser.pause_reading, parser.set_upgraded
+        self._connection, self._usual, self._immediately = connection, parser, immediately
+        self._feed, self.message_consumed = parser.feed_data, parser.message_consumed
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else aiohttp asks of its parser."""
+        return getattr(self._usual, name)
 
     def feed_data(self, data: bytes) -> Any:
         """What aiohttp's gives, but for a request that was answered here.
@@ -79,6 +80,8 @@ class Connection(RequestHandler):
         """
         super().__init__(manager, **options)
         self._parser: Any = _Reader(self, self._parser, immediately)
+        # Before 3.14.4 only its own answers set it, and without it no connection is ever closed for being idle.
+        self._keepalive = True
 
     @property
     def idle(self) -> bool:
@@ -124,7 +127,7 @@ class _Server(web.Server):
 
 
 def hasten(app: web.Application, immediately: Immediately) -> None:
-    """Make whatever serves `app` ask `immediately` first.
+    """Make whatever serves `app` ask `immediately` first, if this aiohttp lets it.
 
     Args:
         app: not started yet.
@@ -133,6 +136,50 @@ def hasten(app: web.Application, immediately: Immediately) -> None:
     usual = app._make_handler
 
     def make(**options: Any) -> web.Server:
-        return _Server(usual(**options), immediately)
+        server = usual(**options)
+        if not _fits(server):
+            logger.warning("aiohttp %s has changed inside: every answer takes its usual way", aiohttp.__version__)
+            return server
+        return _Server(server, immediately)
 
     app._make_handler = make  # type: ignore[method-assign] # a runner asks the application for its server
+
+
+class _Nowhere(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def _fits(like: web.Server) -> bool:
+    """Whether Connection does with aiohttp's parts what it is meant to.
+
+    They are private, so a later aiohttp may have others. Tried once, on a connection to nowhere: a request that is
+    answered at once leaves nothing to be done, and the next one, which is not, goes to the task.
+    """
+    transport, answers = _Nowhere(), [b"answer", None]
+    try:
+        server = _Server(like, lambda _: answers.pop(0))
+        connection = server()
+        task: asyncio.Future[None] | None = connection._waiter  # read first: to set it proves nothing
+        if task is not None:
+            return False
+        connection.transport = transport
+        connection._waiter = task = server._loop.create_future()
+        connection.data_received(_REQUEST)
+        at_once = transport.written == [b"answer"] and not connection._messages and not task.done()
+        timer = connection._keepalive_handle
+        connection.data_received(_REQUEST)
+        if timer is not None:
+            timer.cancel()
+        return at_once and timer is not None and server.requests_count == len(connection._messages) == task.done() == 1
+    except Exception:  # noqa: BLE001 - whatever is missing
+        return False

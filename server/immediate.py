@@ -35,18 +35,26 @@ class Immediate:
         parts, target = self._parts, message.path
         if parts.open is None or parts.open.draining:
             return None
-        try:
-            if to_similar(target):
-                label, answer = SIMILAR, at_once.similar(parts, target)
-            elif to_recommendations(target):
-                label, answer = RECOMMENDATIONS, at_once.recommendations(parts, target)
-            else:
-                return None
-            if answer is None or not parts.guard.passes(message, READ):
-                return None
-            request_id = parts.new_id()
-            reply = parts.desk.reply(message, request_id, answer, parts.guard.cors(message))
-            note(parts, message, label, reply.status, answer.rung, request_id, started)
-        except Exception:  # noqa: BLE001 - it is met again on the usual way, which has an answer to every one
+        if to_similar(target):
+            label, made = SIMILAR, at_once.similar
+        elif to_recommendations(target):
+            label, made = RECOMMENDATIONS, at_once.recommendations
+        else:
             return None
-        return joined(reply)
+        bucket = None
+        try:
+            bucket = parts.guard.passes(message, READ)
+            if bucket is None:
+                return None
+            # One that is kept is for nobody in particular, so it is no exposure of an experiment.
+            answer = made(parts, target)
+            if answer is not None:
+                request_id = parts.new_id()
+                reply = parts.desk.reply(message, request_id, answer, parts.guard.cors(message))
+                note(parts, message, label, reply.status, answer.rung, request_id, started)
+                return joined(reply)
+        except Exception:  # noqa: BLE001, S110 - it is met again on the usual way, which has an answer to every one
+            pass
+        if bucket is not None:
+            bucket.put_back()
+        return None
