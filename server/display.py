@@ -11,17 +11,19 @@ from aiohttp import web
 from varde.settings import Settings
 
 from .experiments import Listed, Trials
-from .exposures import FLUSH_S, Entry, Exposures
+from .exposure_pipe import Pipe
+from .exposure_writer import Order
+from .exposures import Exposures
 from .metrics import Metrics
-from .outbox import Outbox
 from .stickiness import Stickiness
 
 if TYPE_CHECKING:
     from .parts import Running
-    from .publish import Publisher
 
-PUBLISHED_WITHIN_S = 5.0
-"""For a batch: a process that ends waits no longer for it."""
+FLUSH_S = 4.0
+"""Time to send what waits when the process ends."""
+REPLY_S = 0.5
+"""Of these, what is left for the exposure writer to say what became of the last ones."""
 
 
 class Display(NamedTuple):
@@ -30,7 +32,8 @@ class Display(NamedTuple):
     exposures: Exposures
     stickiness: Stickiness
     trials: Trials
-    publishers: tuple[Publisher, ...]
+    pipe: Pipe | None
+    """To the exposure writer; None where there is no topic."""
     lists: dict[tuple[str, str], int]
     """Lists that were shown, by experiment and variation."""
 
@@ -45,29 +48,34 @@ class Display(NamedTuple):
             started: when the request came, seconds of time.perf_counter.
         """
         trial = listed.trial
-        if trial is None or not trial.assignment.counts:
+        if trial is None:
+            return
+        experiment, variation, _, _, _, _, forced, _ = trial.assignment
+        if experiment.stopped:
             return
         latency_ms = (time.perf_counter() - started) * 1000
         try:
-            experiment, variation, _, _, _, _, forced, _ = trial.assignment
             if not forced:
-                dealt = experiment.key, variation.key
-                self.lists[dealt] = self.lists.get(dealt, 0) + 1
-            self.stickiness.note(trial)
-            agent = request.headers.get("User-Agent", "")
-            self.exposures.put(Entry(listed, trial, route, request_id, latency_ms, agent))
+                dealt, lists = (experiment.key, variation.key), self.lists
+                lists[dealt] = lists.get(dealt, 0) + 1
+            if trial.remembered is not None:
+                self.stickiness.note(trial)
+            # Past the request's property, which would be a call more.
+            agent = request._message.headers.get("User-Agent")
+            self.exposures.put(listed, trial, route, request_id, latency_ms, agent)
         except Exception as error:  # noqa: BLE001 - an experiment must not cost an answer
             self.trials.failed("exposure", error)
 
     def start(self) -> None:
         """Begin to send and to write."""
-        self.exposures.start()
+        if self.pipe is not None:
+            self.pipe.start()
         self.stickiness.start()
 
     async def stop(self) -> None:
         """Send and write what waits."""
-        await asyncio.gather(self.exposures.stop(FLUSH_S), self.stickiness.stop())
-        await asyncio.gather(*(publisher.close() for publisher in self.publishers))
+        sent = [] if self.pipe is None else [self.pipe.stop(FLUSH_S)]
+        await asyncio.gather(*sent, self.stickiness.stop())
 
 
 def made(settings: Settings, running: Running, metrics: Metrics, trials: Trials) -> Display:
@@ -79,31 +87,20 @@ def made(settings: Settings, running: Running, metrics: Metrics, trials: Trials)
         metrics: what becomes of exposures is counted there.
         trials: told of faults.
     """
-    publishers: list[Publisher] = []
-
-    def outbox(topic: str, counted: bool) -> Outbox | None:
-        if not topic:
-            return None
-        from .publish import Publisher  # Google's client costs a second and 40 MB: only where there is a topic
-
-        publisher = Publisher(topic, PUBLISHED_WITHIN_S)
-        publishers.append(publisher)
-        told = metrics.exposed if counted else _uncounted
-        return Outbox(publisher.publish_all, settings.exposures_queue, told, metrics.retried)
-
-    shelf = running.memory.shelf
+    memory, topics = running.memory, (settings.exposures_topic, settings.topic)
     exposures = Exposures(
-        settings.exposures_queue,
-        shelf.ids.__getitem__,
-        outbox(settings.exposures_topic, True),
-        outbox(settings.topic, False),
-        metrics.exposed,
-        trials.failed,
+        settings.exposures_queue, memory.shelf.ids, (bool(topics[0]), bool(topics[1])), metrics.exposed, trials.failed
     )
+
+    def wanted() -> bool:
+        """Whether the configuration of now makes exposures."""
+        found = [one for one in memory.config.experiments.values() if not one.stopped]
+        return bool(found and topics[0]) or any(one.emit_experiment_viewed for one in found)
+
+    pipe = None
+    if any(topics):
+        order = Order(*topics, settings.exposures_queue, max(REPLY_S, FLUSH_S - REPLY_S), settings.log_level)
+        pipe = Pipe(exposures, order, wanted, metrics.retried, lambda: metrics.experiment_failed("exposure"))
     tasks = running.stores.tasks
     stickiness = Stickiness(lambda some, moved: tasks.stick(some, moved), settings.id_secret.encode(), metrics.stuck)
-    return Display(exposures, stickiness, trials, tuple(publishers), {})
-
-
-def _uncounted(result: str, reason: str, n: int) -> None:
-    """ "Experiment Viewed" is a copy of an exposure that is counted."""
+    return Display(exposures, stickiness, trials, pipe, {})

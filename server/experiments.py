@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import orjson
@@ -125,7 +126,8 @@ class Trials:
     def _request(self, asked: Asked, client: str) -> Request:
         fixed = asked.given & _MAY_BE_FIXED if asked.given else NOT_FIXED
         name = asked.placement.name
-        return Request(asked.uid, asked.aid, name, asked.lang, asked.currency, client, self._clock(), fixed)
+        said = (asked.uid, asked.aid, name, asked.lang, asked.currency, client, self._clock(), fixed)
+        return tuple.__new__(Request, said)  # for every list: half the time of a NamedTuple's own
 
     def _stuck(self, asked: Asked, request: Request, found: Read) -> Trial | None:
         """The trial by what the customer was dealt before; none when that is not known: it might be another one."""
@@ -186,10 +188,16 @@ NO_TRIAL = b'"experiment":null,"variation":null,'
 
 def said_of(listed: Listed) -> bytes:
     """Experiment and variation as fields of the answer, each with a comma after it; null once a decision was taken."""
-    if listed.trial is None or not listed.trial.assignment.counts:
+    trial = listed.trial
+    if trial is None:
         return NO_TRIAL
-    experiment, variation = listed.trial.assignment[:2]
-    return b'"experiment":%b,"variation":%b,' % (orjson.dumps(experiment.key), orjson.dumps(variation.key))
+    experiment, variation = trial.assignment[:2]
+    return NO_TRIAL if experiment.stopped else _said(experiment.key, variation.key)
+
+
+@lru_cache(maxsize=1024)
+def _said(experiment: str, variation: str) -> bytes:
+    return b'"experiment":%b,"variation":%b,' % (orjson.dumps(experiment), orjson.dumps(variation))
 
 
 def _interleaved(memory: Memory, trial: Trial, reads: tuple[Read, ...], taken: Collection[int]) -> Listed:

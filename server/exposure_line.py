@@ -1,33 +1,47 @@
-"""Exposures as bytes, made at once: what `varde.exposure` makes of a record, sooner. Pure.
+"""An exposure on its way: what the server tells of a list, and the message made of it, at once. Pure.
 
-A server that is all experiment makes one for every answer, so this is a part of what an answer costs. The tests hold
-it against `varde.exposure`, which says what the fields are.
+A server that is all experiment leaves one for every answer. `message` is what `varde.exposure` makes of a record,
+sooner; the tests hold it against `varde.exposure`, which says what the fields are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from varde.assignment import Assignment, Request
-
-_FLAG = ("false", "true")
-_PLAIN = re.compile(r"[ !#-\[\]-~]*", re.ASCII).fullmatch
-"""Texts that JSON has as they are."""
+from varde import exposure
 
 
 class Line(NamedTuple):
-    """What an exposure is made of. items: ids; rungs, teams: of each item, teams None for none."""
+    """What the server tells of a list; all of it is JSON, and it is sent in this order.
 
-    items: list[str]
-    rungs: list[str]
-    teams: tuple[str | None, ...] | None
-    seeds: tuple[str, ...]
+    experiment to announced: of the experiment; announced: whether "Experiment Viewed" is wanted of this unit. items:
+    ids. rungs: of each item, None where all are `rung`. teams: of each item, None for none. now: when the list was
+    served, ms since the epoch. agent: the request's User-Agent, "" where it says nothing.
+    """
+
+    experiment: str
+    bucket_version: int
+    mode: str
+    window_minutes: int
+    announced: bool
+    variation: str
+    unit_kind: str
+    unit: str
+    forced: bool
+    user_id: str | None
+    anonymous_id: str | None
+    placement: str
+    now: int
+    items: Sequence[str]
+    rungs: Sequence[str] | None
+    teams: Sequence[str | None] | None
+    seeds: Sequence[str]
     ranking: str | None
     relation: str | None
     rung: str
@@ -37,100 +51,100 @@ class Line(NamedTuple):
     request_id: str
     campaign: str | None
     send_id: str | None
-    robot: bool
+    agent: str
 
 
-def list_id(exposure: str, placement: str, line: Line) -> str:
+def exposure_id(line: Line) -> str:
+    """`varde.exposure.exposure_id`."""
+    window = exposure.window(line.now, line.window_minutes, line.send_id)
+    return exposure.id_of(line.unit_kind, line.experiment, line.bucket_version, window, line.unit)
+
+
+def list_id(exposure: str, line: Line) -> str:
     """`varde.exposure.list_id`.
 
     Raises:
         TypeError: a text that is not Unicode.
     """
     seeds = () if line.send_id else line.seeds
-    said = [exposure, placement, seeds, line.campaign, line.send_id, line.items]
+    said = [exposure, line.placement, seeds, line.campaign, line.send_id, line.items]
     return hashlib.blake2b(orjson.dumps(said), digest_size=16).hexdigest()
 
 
-def message(assignment: Assignment, request: Request, line: Line, ids: tuple[str, str]) -> bytes:
+def message(line: Line, ids: tuple[str, str], robot: bool) -> bytes:
     """`varde.exposure.message` of the record.
 
     Args:
-        assignment: who is in what.
-        request: what was asked.
         line: the list.
         ids: of the exposure and the list.
+        robot: whether a robot has asked for it.
 
     Raises:
         TypeError: a text that is not Unicode.
     """
-    experiment, unit = assignment.experiment, assignment.unit
-    quoted = _one(unit)
-    known, device = (quoted if each == unit else _one(each) for each in (request.uid or None, request.aid or None))
-    return (
-        f'{{"exposure_id":"{ids[0]}","list_id":"{ids[1]}",'
-        f"{_trial(experiment.key, assignment.variation.key, experiment.bucket_version, experiment.mode)}"
-        f'"unit_kind":"{assignment.unit_kind}","unit":{quoted},'
-        f'"user_id":{known},"anonymous_id":{device},'
-        f'"forced":{_FLAG[assignment.forced]},{_place(request.placement, line.route)}'
-        f'"request_id":{_one(line.request_id)},"seeds":{orjson.dumps(line.seeds).decode()},"items":[{_items(line)}],'
-        f"{_made(line.ranking, line.relation, line.rung)}"
-        f'"stale":{_FLAG[line.stale]},"latency_ms":{line.latency_ms},"campaign":{_one(line.campaign)},'
-        f'"send_id":{_one(line.send_id)},"robot":{_FLAG[line.robot]},"served_at":"{_rfc3339(request.now)}"}}'
-    ).encode()
+    return orjson.dumps(_whose(line, ids) | _what(line, robot))
 
 
-def _items(line: Line) -> str:
-    items, rungs = line.items, line.rungs
-    if line.teams is None and rungs.count(line.rung) == len(items):
-        if _PLAIN("".join(items)):
-            return _template(len(items), line.rung) % tuple(items)
-        return _template(len(items), line.rung).replace('"%s"', "%s") % tuple(map(_one, items))
-    teams = line.teams or (None,) * len(items)
-    return ",".join(
-        [
-            f'{{"item":{_one(item)},"position":{place},"rung":"{rung}","team":{_text(team)}}}'
-            for place, (item, rung, team) in enumerate(zip(items, rungs, teams, strict=True), 1)
-        ]
-    )
+def viewed(line: Line, exposure_id: str) -> bytes:
+    """`varde.exposure.viewed` of the record, as the data of a message."""
+    record = {
+        "exposure_id": exposure_id,
+        "user_id": line.user_id or None,
+        "anonymous_id": line.anonymous_id or None,
+        "served_at": rfc3339(line.now),
+        "experiment": line.experiment,
+        "variation": line.variation,
+    }
+    return orjson.dumps(exposure.viewed(record))
 
 
-@lru_cache(maxsize=1024)
-def _template(n: int, rung: str) -> str:
-    """So many items of one rung and no team, to be filled with their ids."""
-    return ",".join([f'{{"item":"%s","position":{at},"rung":"{rung}","team":null}}' for at in range(1, n + 1)])
+def _whose(line: Line, ids: tuple[str, str]) -> dict[str, Any]:
+    """The fields up to those of the list."""
+    return {
+        "exposure_id": ids[0],
+        "list_id": ids[1],
+        "experiment": line.experiment,
+        "variation": line.variation,
+        "bucket_version": line.bucket_version,
+        "mode": line.mode,
+        "unit_kind": line.unit_kind,
+        "unit": line.unit,
+        "user_id": line.user_id or None,
+        "anonymous_id": line.anonymous_id or None,
+        "forced": line.forced,
+        "placement": line.placement,
+        "route": line.route,
+        "request_id": line.request_id,
+    }
 
 
-# What one of few lists has, whoever it was made for.
+def _what(line: Line, robot: bool) -> dict[str, Any]:
+    """The other fields: the list, and how it was made."""
+    return {
+        "seeds": line.seeds,
+        "items": _shown(line),
+        "ranking": line.ranking,
+        "relation": line.relation,
+        "rung": line.rung,
+        "stale": line.stale,
+        "latency_ms": round(line.latency_ms, 3),
+        "campaign": line.campaign,
+        "send_id": line.send_id,
+        "robot": robot,
+        "served_at": rfc3339(line.now),
+    }
 
 
-@lru_cache(maxsize=1024)
-def _trial(experiment: str, variation: str, version: int, mode: str) -> str:
-    return (
-        f'"experiment":{_text(experiment)},"variation":{_text(variation)},"bucket_version":{version},"mode":"{mode}",'
-    )
+def _shown(line: Line) -> list[dict[str, Any]]:
+    rung, items = line.rung, line.items
+    if line.rungs is None and line.teams is None:
+        return [{"item": item, "position": n, "rung": rung, "team": None} for n, item in enumerate(items, 1)]
+    each = zip(items, line.rungs or [rung] * len(items), line.teams or [None] * len(items), strict=True)
+    return [{"item": item, "position": n, "rung": of, "team": team} for n, (item, of, team) in enumerate(each, 1)]
 
 
-@lru_cache(maxsize=1024)
-def _place(placement: str, route: str) -> str:
-    return f'"placement":{_text(placement)},"route":{_text(route)},'
-
-
-@lru_cache(maxsize=1024)
-def _made(ranking: str | None, relation: str | None, rung: str) -> str:
-    return f'"ranking":{_text(ranking)},"relation":{_text(relation)},"rung":"{rung}",'
-
-
-def _text(text: str | None) -> str:
-    return orjson.dumps(text).decode()
-
-
-def _one(text: str | None) -> str:
-    if text is None:
-        return "null"
-    return f'"{text}"' if _PLAIN(text) else _text(text)
-
-
-def _rfc3339(ms: int) -> str:
+def rfc3339(ms: int) -> str:
+    """A time, ms since the epoch, to the millisecond."""
     return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
 
 

@@ -1,77 +1,41 @@
-"""Exposures: which list of an experiment was shown to whom, on their way to the topic without delaying an answer.
+"""Exposures: which list of an experiment was shown to whom, on their way out without delaying an answer.
 
-A request leaves a tuple; a task makes the records, leaves out lists that were rendered before, and hands the rest on.
+A request leaves a tuple here; many of them are handed to the exposure writer together (`exposure_pipe`), another
+process, which makes the records and publishes them. What was handed over counts as waiting until it is told what
+became of it, so that all that waits is bounded here, wherever it is.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import orjson
 
 from varde import robots
-from varde.assignment import Assignment
-from varde.exposure import Served, Shown, exposure_id, record, viewed
+from varde.pairs import Relation
 
-from . import exposure_line
 from .experiments import Listed, Trial
-from .exposure_line import Line
-from .outbox import DROPPED, FULL, UNSENT, Counted, Outbox
+from .exposure_records import FAILED, FAULT, NO_TOPIC
+from .outbox import DROPPED, FULL, UNSENT, Counted
 
-SEEN = 50_000
-"""Lists, and exposures, whose ids are remembered: one that is rendered again is not sent again."""
-AT_ONCE = 25
-"""Records that are made before answers have their turn again."""
-GATHER_S = 0.05
-"""How long a list waits for others before its record is made."""
-FLUSH_S = 4.0
-"""Time to send what waits when the process ends."""
-REPEATED, FAILED = "repeated", "failed"
-NO_TOPIC = "no_topic"
+AT_ONCE = 500
+"""Most lists of one line: a millisecond's work at most, for answers must have their turn."""
+LOST = "lost"
+"""Why exposures are dropped: the exposure writer has died with them."""
 
-
-class Entry(NamedTuple):
-    """What a request leaves. agent: its User-Agent, or ""; latency_ms: until its list was made."""
-
-    listed: Listed
-    trial: Trial
-    route: str
-    request_id: str
-    latency_ms: float
-    agent: str
-
-
-class Ids:
-    """The ids that were met last."""
-
-    def __init__(self, most: int = SEEN) -> None:
-        self._most = most
-        self._ids: OrderedDict[str, None] = OrderedDict()
-
-    def new(self, one: str) -> bool:
-        """Whether it was not met lately; from now on it was."""
-        ids = self._ids
-        if one in ids:
-            ids.move_to_end(one)
-            return False
-        ids[one] = None
-        if len(ids) > self._most:
-            ids.popitem(last=False)
-        return True
+_LABELS = tuple(relation.label for relation in sorted(Relation))
+"""By number: a member of an enumeration takes a third of a microsecond to say its name."""
 
 
 class Exposures:
-    """The exposures of a server process."""
+    """The exposures of a server process: those that wait here, and how many the exposure writer has."""
 
     def __init__(
         self,
         most: int,
-        name: Callable[[int], str],
-        outbox: Outbox | None,
-        viewed_outbox: Outbox | None,
+        ids: Sequence[str],
+        topics: tuple[bool, bool],
         counted: Counted,
         failed: Callable[[str, Exception], None],
     ) -> None:
@@ -79,130 +43,140 @@ class Exposures:
 
         Args:
             most: VARDE_EXPOSURES_QUEUE.
-            name: the item id of a slot.
-            outbox: of the topic of exposures; None where there is none.
-            viewed_outbox: of the topic of Segment's messages; None where there is none.
+            ids: the item id of each slot.
+            topics: whether there is a topic of exposures, and one of Segment's messages.
             counted: told what became of exposures.
             failed: told of a fault.
         """
-        self._most, self._name, self._counted, self._failed = most, name, counted, failed
-        self._outbox, self._viewed_outbox = outbox, viewed_outbox
-        self._entries: deque[Entry] = deque()
-        self._lists, self._exposures = Ids(), Ids()
-        self._some, self._closing = asyncio.Event(), asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._most = self._room = most
+        self._ids, self._counted, self._failed = ids, counted, failed
+        self._topic, self._viewed = topics
+        self._lines: list[tuple[Any, ...]] = []
+        self.out = 0
+        """How many the exposure writer has, and has not told the fate of."""
+        self.wake: Callable[[], None] | None = None
+        """To be called, once, when there is something to hand over."""
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._entries) + (0 if self._outbox is None else len(self._outbox))
-
-    def put(self, entry: Entry) -> None:
-        """Note that a list was shown. It takes no time, and it never fails."""
-        viewed = self._viewed_outbox is not None and _announced(entry.trial.assignment)
-        if self._outbox is None and not viewed:
-            self._counted(DROPPED, NO_TOPIC, 1)
-        elif len(self) >= self._most:
-            self._counted(DROPPED, FULL, 1)
-        else:
-            self._entries.append(entry)
-            if not self._some.is_set():
-                self._some.set()
-
-    def start(self) -> None:
-        """Begin to send."""
-        for outbox in self._outboxes:
-            outbox.start()
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self, within_s: float = FLUSH_S) -> None:
-        """Send what waits, for at most so many seconds; what is left then is dropped and counted."""
-        self._closing.set()
-        self._some.set()
-        until = asyncio.get_running_loop().time() + within_s
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=within_s)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        if self._entries:
-            self._counted(DROPPED, UNSENT, len(self._entries))
-            self._entries.clear()
-        left_s = max(0.0, until - asyncio.get_running_loop().time())
-        await asyncio.gather(*(outbox.stop(left_s) for outbox in self._outboxes))
+        return self._most - self._room
 
     @property
-    def _outboxes(self) -> list[Outbox]:
-        return [outbox for outbox in (self._outbox, self._viewed_outbox) if outbox is not None]
+    def here(self) -> int:
+        """How many wait to be handed over."""
+        return len(self._lines)
 
-    async def _run(self) -> None:
-        while self._entries or not self._closing.is_set():
-            await self._some.wait()
-            if not self._closing.is_set():
-                await asyncio.sleep(GATHER_S)
-            self._some.clear()
-            while self._entries:
-                for _ in range(min(AT_ONCE, len(self._entries))):
-                    self._send(self._entries.popleft())
-                await asyncio.sleep(0)
+    def put(
+        self, listed: Listed, trial: Trial, route: str, request_id: str, latency_ms: float, agent: str | None
+    ) -> None:
+        """Note that a list was shown. It takes no time, and it never fails.
 
-    def _send(self, entry: Entry) -> None:
-        try:
-            self._record(entry)
-        except Exception as error:  # noqa: BLE001 - the next one may be sound
-            self._counted(FAILED, "fault", 1)
-            self._failed("exposure", error)
-
-    def _record(self, entry: Entry) -> None:
-        assignment, request = entry.trial.assignment, entry.trial.request
-        line = line_of(entry, self._name)
-        exposure = exposure_id(assignment, request.now, line.send_id)
-        this_list = exposure_line.list_id(exposure, request.placement, line)
-        if not self._lists.new(this_list):
-            self._counted(REPEATED, "", 1)
-            return
-        ids = exposure, this_list
-        if self._outbox is None:
+        Args:
+            listed: the list.
+            trial: its experiment.
+            route: as docs/http-api.md writes it.
+            request_id: of the answer.
+            latency_ms: until the list was made.
+            agent: the request's User-Agent, if it says anything.
+        """
+        experiment, variation, _, kind, unit, _, forced, _ = trial.assignment
+        announced = self._viewed and experiment.emit_experiment_viewed and not forced
+        if not self._topic and not announced:
             self._counted(DROPPED, NO_TOPIC, 1)
-        else:
-            self._outbox.put(exposure_line.message(assignment, request, line, ids))
-        if self._viewed_outbox is not None and _announced(assignment) and self._exposures.new(exposure):
-            self._viewed_outbox.put(orjson.dumps(viewed(record(assignment, request, served(line), ids))))
+            return
+        if self._room <= 0:
+            self._counted(DROPPED, FULL, 1)
+            return
+        try:
+            dealt = (
+                experiment.key, experiment.bucket_version, experiment.mode, experiment.window_minutes, announced,
+                variation.key, kind, unit, forced,
+            )  # fmt: skip
+            told = latency_ms, route, request_id, agent[: robots.LONGEST] if agent else ""
+            self._lines.append(_line(listed, trial, self._ids, dealt, told))
+        except Exception as error:  # noqa: BLE001 - the next one may be sound
+            self._fault(error)
+            return
+        self._room -= 1
+        wake = self.wake
+        if wake is not None:
+            self.wake = None
+            wake()
+
+    def handed(self) -> bytes:
+        """The oldest that wait here as a line of JSON, an array of `exposure_line.Line`s; empty for none.
+
+        From now on the exposure writer has them.
+        """
+        some = self._lines[:AT_ONCE]
+        del self._lines[:AT_ONCE]
+        if not some:
+            return b""
+        self.out += len(some)
+        try:
+            return orjson.dumps(some) + b"\n"
+        except TypeError:  # one that is no Unicode must not keep the others
+            return b"[" + b",".join(filter(None, map(self._dumped, some))) + b"]\n"
+
+    def account(self, result: str, reason: str, n: int) -> None:
+        """Say what became of so many that the exposure writer had."""
+        self.out -= n
+        self._room += n
+        self._counted(result, reason, n)
+
+    def give_up(self, reason: str) -> None:
+        """Count all that the exposure writer has as dropped."""
+        if self.out:
+            self.account(DROPPED, reason, self.out)
+
+    def clear(self) -> None:
+        """Count all that wait as dropped: there is no time left."""
+        self.out += len(self._lines)
+        self._lines.clear()
+        self.give_up(UNSENT)
+
+    def _dumped(self, line: tuple[Any, ...]) -> bytes:
+        try:
+            return orjson.dumps(line)
+        except TypeError as error:
+            self.out -= 1
+            self._room += 1
+            self._fault(error)
+            return b""
+
+    def _fault(self, error: Exception) -> None:
+        self._counted(FAILED, FAULT, 1)
+        self._failed("exposure", error)
 
 
-def _announced(assignment: Assignment) -> bool:
-    return assignment.experiment.emit_experiment_viewed and not assignment.forced
-
-
-def line_of(entry: Entry, name: Callable[[int], str]) -> Line:
-    """The list as an exposure has it.
+def _line(
+    listed: Listed,
+    trial: Trial,
+    ids: Sequence[str],
+    dealt: tuple[Any, ...],
+    told: tuple[float, str, str, str],
+) -> tuple[Any, ...]:
+    """The fields of `exposure_line.Line`: a plain tuple takes half the time of a named one.
 
     Args:
-        entry: what the request left.
-        name: the item id of a slot.
+        listed: the list.
+        trial: its experiment.
+        ids: the item id of each slot.
+        dealt: the fields up to `forced`.
+        told: latency_ms, route, request_id, agent.
     """
-    listed, trial = entry.listed, entry.trial
-    made, asked = listed.made, listed.asked
-    one, other = trial.rivals[0], trial.rivals[-1]
-    picks = made.picks
-    return Line(
-        [name(pick[0]) for pick in picks],
-        [pick[4] for pick in picks],
-        listed.teams,
-        made.seeds,
+    asked, (picks, rung, stale, _, seeds), _, teams = listed
+    uid, aid, placement, _, _, _, now, _ = trial.request
+    rivals = trial.rivals
+    one, other = rivals[0], rivals[-1]
+    rungs = [pick[4] for pick in picks]
+    latency_ms, route, request_id, agent = told
+    return (
+        *dealt, uid, aid, placement, now,
+        [ids[pick[0]] for pick in picks],
+        None if rungs.count(rung) == len(rungs) else rungs,
+        teams, seeds,
         one.ranking.name if one.ranking is other.ranking else None,
-        one.relation.label if one.relation is other.relation else None,
-        made.rung,
-        made.stale,
-        round(entry.latency_ms, 3),
-        entry.route,
-        entry.request_id,
-        asked.campaign,
-        asked.send_id,
-        entry.agent != "" and robots.crawls(entry.agent[: robots.LONGEST]),
-    )
-
-
-def served(line: Line) -> Served:
-    """A line as `varde.exposure` takes it."""
-    teams = line.teams or (None,) * len(line.items)
-    every = zip(line.items, line.rungs, teams, strict=True)
-    return Served([Shown(item, n, rung, team) for n, (item, rung, team) in enumerate(every, 1)], *line[3:])
+        _LABELS[one.relation] if one.relation is other.relation else None,
+        rung, stale, latency_ms, route, request_id, asked.campaign, asked.send_id, agent,
+    )  # fmt: skip

@@ -16,7 +16,6 @@ from varde.store.frozen import MOST_SLOT, NOTHING, Frozen, send_key
 from . import tokens
 from .email import POST
 from .errors import StoreError
-from .exposures import Entry as Exposed
 from .mail_asked import Mail, mail
 from .mailroom import Made
 from .parts import PARTS, Parts
@@ -164,6 +163,6 @@ def _expose(parts: Parts, made: Made, started: float) -> None:
     try:
         display.stickiness.note(trial)
         latency_ms = (time.perf_counter() - started) * 1000
-        display.exposures.put(Exposed(made.listed, trial, PICTURE, made.name or "", latency_ms, ""))
+        display.exposures.put(made.listed, trial, PICTURE, made.name or "", latency_ms, None)
     except Exception as error:  # noqa: BLE001 - an experiment must not cost a mail its picture
         display.trials.failed("exposure", error)

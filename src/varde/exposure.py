@@ -120,15 +120,20 @@ def exposure_id(assignment: Assignment, now: int, send_id: str | None = None) ->
         send_id: of the request; a sending is one exposure, however long its renders take.
     """
     experiment = assignment.experiment
-    window: int | str = now // (experiment.window_minutes * WINDOW_UNIT_MS)
+    within = window(now, experiment.window_minutes, send_id)
+    return id_of(assignment.unit_kind, experiment.key, experiment.bucket_version, within, assignment.unit)
+
+
+def window(now: int, minutes: int, send_id: str | None = None) -> int | str:
+    """What lists have in common that are one exposure: the number of the window of so many minutes, or the sending."""
     if send_id:
-        window = f"{len(send_id)}:{send_id}"  # its length, because it may hold any character
-    return _exposure_id(assignment.unit_kind, experiment.key, experiment.bucket_version, window, assignment.unit)
+        return f"{len(send_id)}:{send_id}"  # its length, because it may hold any character
+    return now // (minutes * WINDOW_UNIT_MS)
 
 
 @lru_cache(maxsize=16_384)
-def _exposure_id(kind: str, experiment: str, version: int, window: int | str, unit: str) -> str:
-    """Kept, because a visitor is shown many lists."""
+def id_of(kind: str, experiment: str, version: int, window: int | str, unit: str) -> str:
+    """An exposure's id of its parts. Kept, because a visitor is shown many lists."""
     # The unit, the only part that may hold any character, stands last.
     text = f"{kind}\n{experiment}\n{version}\n{window}\n{unit}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

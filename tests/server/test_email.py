@@ -7,7 +7,6 @@ import signal
 from urllib.parse import parse_qsl, quote, urlsplit
 from xml.etree.ElementTree import fromstring
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
@@ -29,6 +28,7 @@ from .conftest import VERSION
 from .mails import HEADERS, HIDDEN, KEY, PUBLIC, READER, SHOP, SOLD_OUT, catalogue, config, ids, shop
 from .test_experiments import counted
 from .world import ITEMS, NOW
+from .writers import recorded
 
 URL = email.ROUTE
 SECRET = "a-secret-of-links-for-tests-only"
@@ -502,28 +502,9 @@ ranking = "cosine"
 """
 
 
-class Sent:
-    """Instead of a topic."""
-
-    def __init__(self):
-        self.messages = []
-
-    def put(self, data):
-        self.messages.append(orjson.loads(data))
-
-    def start(self):
-        """Nothing."""
-
-    async def stop(self, within_s):
-        """Nothing."""
-
-    def __len__(self):
-        return 0
-
-
 async def test_renders_of_a_sending_are_one_exposure(look, redis):
     get = await look(AB)
-    sent = get.parts.shown.exposures._outbox = Sent()
+    sent = recorded(get.parts)
     first = await get(uid="jane", send_id="ab")
     assert (first["experiment"], first["variation"]) == ("mails", first["variation"])
     await view(redis, "jane", "map", "rope")
@@ -533,10 +514,7 @@ async def test_renders_of_a_sending_are_one_exposure(look, redis):
     await get(uid="jane", send_id="ab", lang="sv")
     await get.response(method="HEAD", uid="jane", send_id="ab-head")
     await get(uid="jane", send_id="ab-2")
-    async with asyncio.timeout(30):
-        while len(sent.messages) < 2:
-            await asyncio.sleep(0.02)
-    one, other = sent.messages
+    one, other = sent
     assert (one["send_id"], other["send_id"]) == ("ab", "ab-2")
     assert one["exposure_id"] != other["exposure_id"]
     assert (one["request_id"], one["route"]) == (first["request_id"], URL)

@@ -4,9 +4,13 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
 
 import orjson
 import pytest
@@ -16,17 +20,19 @@ from tests.conftest import free_port
 
 from varde.assignment import Request, first
 from varde.demo import emulator, pubsub
-from varde.exposure import SCHEMA, exposure_id, list_id, message, record
-from varde.server import display, exposure_line, outbox
+from varde.exposure import SCHEMA, Served, Shown, exposure_id, list_id, message, record, viewed
+from varde.server import configured, display, exposure_line, exposure_pipe, outbox, publish
 from varde.server.errors import PublishError, RefusedError
 from varde.server.exposure_line import Line
-from varde.server.exposures import Ids, served
+from varde.server.exposure_records import Ids, Records
+from varde.server.exposure_writer import Order, Told
 from varde.server.outbox import Outbox
 from varde.server.parts import PARTS
 
 from .test_experiments import AB, DRAFT, UNITS, config, counted, ids, of
 from .test_main import Process
 from .world import NOW
+from .writers import Box, Here, recorded
 
 NUMBERS = itertools.count()
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
@@ -58,10 +64,15 @@ def topic(host, monkeypatch):
 
 
 @pytest.fixture
-def ask(serve, settings, topic):
-    """Starts a server that sends exposures; `get(path, **parameters)` -> (status, body or None)."""
+def ask(serve, settings, topic, monkeypatch):
+    """Starts a server that sends exposures; `get(path, **parameters)` -> (response, body or None).
 
-    async def start(text, **changes):
+    Its exposure writer is a task, and with `real` the process that it is.
+    """
+
+    async def start(text, real=False, **changes):
+        if not real:
+            monkeypatch.setattr(exposure_pipe, "begun", Here)
         client = await serve(settings, config=config(text), **{"exposures_topic": topic[0], **changes})
 
         async def get(path="/v1/similar/tent", method="GET", headers=BROWSER, **parameters):
@@ -69,10 +80,15 @@ def ask(serve, settings, topic):
             body = await response.read()
             return response, orjson.loads(body) if body else None
 
-        get.client = client
+        get.client, get.parts = client, client.server.app[PARTS]
         return get
 
     return start
+
+
+def children(pid):
+    """Process ids of those that a process has started."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def results(client):
@@ -81,11 +97,12 @@ def results(client):
     return {",".join(filter(None, (result, reason))): n for (reason, result), n in found.items()}
 
 
-async def told(client, result, n):
-    """Wait until so many exposures have had this fate."""
-    async with asyncio.timeout(20):
-        while results(client).get(result, 0) < n:
+async def fates(client, expected):
+    """Wait until so many exposures have had their fate, and see which."""
+    async with asyncio.timeout(30):
+        while sum(results(client).values()) < sum(expected.values()):
             await asyncio.sleep(0.01)  # between two looks
+    assert results(client) == expected
 
 
 async def test_an_exposure_says_what_was_shown(ask, topic):
@@ -106,7 +123,7 @@ async def test_an_exposure_says_what_was_shown(ask, topic):
     items = [{"item": item, "position": n, "rung": "pairs", "team": None} for n, item in enumerate(ids(body), 1)]
     assert found["items"] == items and len(items) == 4
     assert 0 < found["latency_ms"] < 10_000
-    await told(get.client, "sent", 1)
+    await fates(get.client, {"sent": 1})
 
 
 async def test_a_list_that_is_rendered_again_is_sent_once(ask, topic):
@@ -116,10 +133,9 @@ async def test_a_list_that_is_rendered_again_is_sent_once(ask, topic):
     await get("/v1/similar/stove", aid=UNITS[0])
     await get(aid=UNITS[1])
     found = await topic[1](4)
-    await told(get.client, "repeated", 2)
     assert len(found) == len({one["list_id"] for one in found}) == 4
     assert len({one["exposure_id"] for one in found}) == 2, "one a unit and window"
-    assert results(get.client) == {"sent": 4, "repeated": 2}
+    await fates(get.client, {"sent": 4, "repeated": 2})
 
 
 async def test_what_nobody_is_shown_is_no_exposure(ask, topic):
@@ -132,7 +148,7 @@ async def test_what_nobody_is_shown_is_no_exposure(ask, topic):
     assert (await get())[0].status == 200
     await get(aid=UNITS[2])
     assert {one["unit"] for one in await topic[1](2)} == {UNITS[0], UNITS[2]}
-    assert results(get.client) == {"sent": 2}
+    await fates(get.client, {"sent": 2})
 
 
 @pytest.mark.parametrize(
@@ -194,14 +210,14 @@ async def test_segments_own_event_once_an_exposure(ask, topic):
     variation = first(config(text).experiments, Request(None, UNITS[0], "default", "", "", "", NOW)).variation.key
     (one,) = [one for one in found if one["anonymousId"] == UNITS[0]]
     assert one["properties"]["experiment_id"] == "pdp" and one["properties"]["variation_id"] == variation
-    await told(get.client, "dropped,no_topic", 3)
+    await fates(get.client, {"dropped,no_topic": 3})
 
 
 async def test_without_a_topic_they_are_counted(ask):
     get = await ask(AB, exposures_topic="")
     for unit in UNITS[:3]:
         assert (await get(aid=unit))[1]["experiment"] == "pdp"
-    assert results(get.client) == {"dropped,no_topic": 3}
+    await fates(get.client, {"dropped,no_topic": 3})
 
 
 async def test_without_pubsub_answers_are_as_ever_and_drops_are_counted(ask, monkeypatch, caplog):
@@ -215,29 +231,26 @@ async def test_without_pubsub_answers_are_as_ever_and_drops_are_counted(ask, mon
         slowest = max(slowest, time.perf_counter() - started)
         assert (response.status, body["experiment"]) == (200, "pdp")
     assert slowest < 2, "a publish that fails takes seconds, and no answer waited for one"
-    await told(get.client, "dropped,full", 30)
-    assert results(get.client) == {"dropped,full": 30}
-    assert len(get.client.server.app[PARTS].shown.exposures) == 100
+    await fates(get.client, {"dropped,full": 30})
+    assert len(get.parts.shown.exposures) == 100
     async with asyncio.timeout(20):
         while not counted(get.client, "varde_exposure_retries").get("", 0):
             await asyncio.sleep(0.01)  # between two looks
     await get.client.close()
-    assert results(get.client) == {"dropped,full": 30, "dropped,unsent": 100}
+    await fates(get.client, {"dropped,full": 30, "dropped,unsent": 100})
     assert "somebody" not in caplog.text
 
 
 async def test_what_waited_while_pubsub_was_away_arrives(ask, topic, monkeypatch):
-    get = await ask(AB)
-    publisher = get.client.server.app[PARTS].shown.publishers[0]
-    real, failing = type(publisher).publish_all, asyncio.Event()
+    real, failing = publish.Publisher.publish_all, asyncio.Event()
 
     async def away(self, messages):
         if not failing.is_set():
             raise PublishError("away")
         await real(self, messages)
 
-    ours = get.client.server.app[PARTS].shown.exposures._outbox
-    monkeypatch.setattr(ours, "_send", lambda messages: away(publisher, messages))
+    monkeypatch.setattr(publish.Publisher, "publish_all", away)
+    get = await ask(AB)
     for unit in UNITS[:5]:
         await get(aid=unit)
     async with asyncio.timeout(20):
@@ -247,21 +260,23 @@ async def test_what_waited_while_pubsub_was_away_arrives(ask, topic, monkeypatch
     assert {one["unit"] for one in await topic[1](5)} == {*UNITS[:5]}
 
 
-async def test_a_fault_in_a_record_costs_that_record(ask, topic, monkeypatch):
+async def test_a_fault_in_a_record_costs_that_record(ask, topic, monkeypatch, caplog):
     get = await ask(AB)
     real = exposure_line.message
 
-    def broken(assignment, *rest):
-        if assignment.unit == UNITS[0]:
-            raise RuntimeError("no")
-        return real(assignment, *rest)
+    def broken(line, *rest, **more):
+        if line.unit == UNITS[0]:
+            raise RuntimeError(line.unit)
+        return real(line, *rest, **more)
 
     monkeypatch.setattr(exposure_line, "message", broken)
     for unit in UNITS[:2]:
         assert (await get(aid=unit))[0].status == 200
     (found,) = await topic[1](1)
     assert found["unit"] == UNITS[1]
-    assert results(get.client) == {"failed,fault": 1, "sent": 1}
+    await fates(get.client, {"failed,fault": 1, "sent": 1})
+    assert counted(get.client, "varde_experiment_failures") == {"exposure": 1}
+    assert UNITS[0] not in caplog.text and "RuntimeError" in caplog.text
 
 
 def test_sigterm_sends_what_is_queued(filled, topic, host, tmp_path):
@@ -278,16 +293,166 @@ def test_sigterm_sends_what_is_queued(filled, topic, host, tmp_path):
             "for unit in sys.argv[2:]: urllib.request.urlopen(f'http://127.0.0.1:{sys.argv[1]}/v1/similar/tent?aid={unit}').read()"
         )
         subprocess.run([sys.executable, "-c", code, str(server.port), *asked], check=True, env={**os.environ})
-        server.signal(signal.SIGTERM)  # the last ones were asked for a moment ago
+        pids = [server._process.pid, *children(server._process.pid)]
+        assert len(pids) == 2, "the server and its exposure writer"
+        for pid in pids:  # as a service manager may tell all at once; the last ones were asked for a moment ago
+            os.kill(pid, signal.SIGTERM)
         assert server.ended() == 0, server.err
-        assert "Traceback" not in "".join(server.err)
+        assert "Traceback" not in "\n".join(server.err), "\n".join(server.err)
         found = asyncio.run(topic[1](len(asked)))
         assert {one["unit"] for one in found} == {*asked}
     finally:
         server.close()
 
 
+# The exposure writer as a process
+
+
+async def writing(get):
+    """Wait for an exposure writer; its process id."""
+    async with asyncio.timeout(60):
+        while get.parts.shown.pipe.pid is None:
+            await asyncio.sleep(0.02)  # between two looks
+    return get.parts.shown.pipe.pid
+
+
+async def test_one_that_is_killed_costs_what_it_had_and_has_a_successor(ask, topic, caplog):
+    get = await ask(AB, real=True)
+    first = await writing(get)
+    await get(aid=UNITS[0])
+    assert [one["unit"] for one in await topic[1](1)] == [UNITS[0]]
+    await fates(get.client, {"sent": 1})
+    os.kill(first, signal.SIGSTOP)  # what it is given now stays with it
+    for unit in UNITS[1:4]:
+        assert (await get(aid=unit))[1]["experiment"] == "pdp"
+    async with asyncio.timeout(20):
+        while get.parts.shown.exposures.here:
+            await asyncio.sleep(0.01)  # between two looks
+    os.kill(first, signal.SIGKILL)
+    await fates(get.client, {"sent": 1, "dropped,lost": 3})
+    await get(aid=UNITS[4])
+    assert [one["unit"] for one in await topic[1](1)] == [UNITS[4]]
+    await fates(get.client, {"sent": 2, "dropped,lost": 3})
+    assert await writing(get) != first
+    assert f"the exposure writer {first} has ended with {-signal.SIGKILL}" in caplog.text
+
+
+async def test_one_that_does_not_read_costs_neither_time_nor_memory(ask, topic, monkeypatch):
+    """Nor does a signal end it that is meant for the server: the socket's end is its order."""
+    get = await ask(AB, real=True, exposures_queue=300)
+    pid = await writing(get)
+    await get(aid=UNITS[0])
+    assert len(await topic[1](1)) == 1, "it is ready"
+    await fates(get.client, {"sent": 1})
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGSTOP):
+        os.kill(pid, number)
+    slowest, exposures = 0.0, get.parts.shown.exposures
+    for n in range(400):
+        started = time.perf_counter()
+        assert (await get(aid=f"somebody-{n}"))[0].status == 200
+        slowest = max(slowest, time.perf_counter() - started)
+    assert slowest < 2
+    assert len(exposures) == 300, "here, in the socket and over there"
+    assert results(get.client) == {"sent": 1, "dropped,full": 100}
+    os.kill(pid, signal.SIGCONT)
+    await fates(get.client, {"sent": 301, "dropped,full": 100})
+    assert len(exposures) == 0
+    assert get.parts.shown.pipe.pid == pid
+
+
+async def test_there_is_none_until_an_experiment_wants_it(ask, topic, monkeypatch):
+    monkeypatch.setattr(exposure_pipe, "LOOK_S", 0.01)
+    stopped = AB.replace("[experiments.pdp]\n", '[experiments.pdp]\nstopped = "cosine"\n', 1)
+    for text in ("", stopped):
+        get = await ask(text)
+        await get(aid=UNITS[0])
+        for _ in range(20):
+            await asyncio.sleep(0.01)  # it looks many times
+        assert get.parts.shown.pipe.pid is None
+    configured.use(get.parts, config(AB))  # as a new file does
+    await writing(get)
+    await get(aid=UNITS[0])
+    assert [one["unit"] for one in await topic[1](1)] == [UNITS[0]]
+
+
+def test_one_whose_server_is_killed_sends_what_it_has(topic):
+    order = Order(topic[0], "", 100, 20.0, "INFO")
+    lines = [[*line(unit)] for unit in UNITS[:3]]
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = exposure_pipe.begun(theirs)
+    try:
+        ours.sendall(b"".join(orjson.dumps(one) + b"\n" for one in (asdict(order), lines[:2], lines[2:])))
+        ours.sendall(b'[["half a li')
+        ours.close()
+        found = asyncio.run(topic[1](3))
+        assert {one["unit"] for one in found} == {*UNITS[:3]}
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 # The parts alone
+
+
+def line(unit, **more):
+    """What the server tells of a list that a unit was shown."""
+    experiment, variation = ("pdp", 1, "ab", 30, True), "control"
+    made = (["a", "b"], None, None, ["tent"], "llr", "also_viewed", "pairs", False, 1.0, "/v1/similar/{item}")
+    whole = Line(*experiment, variation, "aid", unit, False, None, unit, "default", NOW, *made, "r", None, None, "")
+    return whole._replace(**more)
+
+
+def test_each_line_has_one_fate():
+    fates, faults, box, announced = Counter(), [], None, Box()
+
+    def count(result, reason, n):
+        fates[f"{result},{reason}"] += n
+
+    box = Box(count)
+    records = Records(box, announced, count, faults.append)
+    sound = [line("a"), line("b"), line("a"), line("a", items=["c"]), line("t", announced=False, forced=True)]
+    for one in [*sound, line("c", now="when"), [1, 2]]:
+        records.take([*one])
+    assert fates == {"sent,": 4, "repeated,": 1, "failed,fault": 2} and len(faults) == 2
+    assert [one["unit"] for one in box.messages] == ["a", "b", "a", "t"]
+    assert [one["anonymousId"] for one in announced.messages] == ["a", "b"], "once an exposure"
+
+
+async def test_a_text_that_is_no_unicode_costs_its_list_alone(ask):
+    """None can come in a request; here it is the name of an item."""
+    get = await ask(AB, topic="", exposures_topic="")
+    messages, exposures = recorded(get.parts), get.parts.shown.exposures
+    exposures.wake = None
+    await get(aid=UNITS[0])
+    exposures._lines.append(tuple("\ud800" if field == UNITS[0] else field for field in exposures._lines[0]))
+    exposures._room -= 1
+    taken = exposures.handed()
+    assert len(orjson.loads(taken)) == 1
+    assert (len(exposures), exposures.out) == (1, 1)
+    assert results(get.client) == {"failed,fault": 1} and messages == []
+
+
+async def test_what_a_busy_server_is_told_waits_for_it():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        for end in (ours, theirs):
+            end.setblocking(False)
+        told, found, rest = Told(ours), Counter(), b""
+        for n in range(3000):
+            told.fate("sent" if n % 3 else "repeated", "", 1)
+            told.tell()  # far more than the socket takes
+        telling = asyncio.create_task(told.tell_all(30))
+        while found.total() < 3000:
+            rest += await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 65536), 30)
+            *lines, rest = rest.split(b"\n")
+            for fates, retries, faults in map(orjson.loads, lines):
+                found.update({result: n for result, _, n in fates})
+                assert (retries, faults) == (0, 0)
+        assert found == {"sent": 2000, "repeated": 1000}
+        await telling
 
 
 class Topic:
@@ -353,35 +518,57 @@ async def test_batches_are_bounded(quick, monkeypatch):
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 lines = st.lists(st.tuples(texts, st.sampled_from(["pairs", "popular"]), texts | st.none()), max_size=4).flatmap(
-    lambda items: st.builds(
-        Line,
-        st.just([item for item, _, _ in items]),
-        st.just([rung for _, rung, _ in items]),
-        st.just(tuple(team for _, _, team in items)) | st.none(),
-        st.lists(texts, max_size=3).map(tuple),
-        ranking=texts | st.none(),
-        relation=texts | st.none(),
-        rung=st.sampled_from(["pairs", "none"]),
-        stale=st.booleans(),
-        latency_ms=st.floats(0, 10_000).map(lambda ms: round(ms, 3)),
-        route=texts,
-        request_id=texts,
-        campaign=texts | st.none(),
-        send_id=texts | st.none(),
-        robot=st.booleans(),
+    lambda items: st.fixed_dictionaries(
+        {
+            "items": st.just([item for item, _, _ in items]),
+            "rungs": st.just([rung for _, rung, _ in items]) | st.none(),
+            "teams": st.just([team for _, _, team in items]) | st.none(),
+            "seeds": st.lists(texts, max_size=3),
+            "ranking": texts | st.none(),
+            "relation": texts | st.none(),
+            "rung": st.sampled_from(["pairs", "none"]),
+            "stale": st.booleans(),
+            "latency_ms": st.floats(0, 10_000),
+            "route": texts,
+            "request_id": texts,
+            "campaign": texts | st.none(),
+            "send_id": texts | st.none(),
+            "placement": texts,
+            "user_id": st.none() | texts,
+            "now": st.integers(0, 2**42),
+            "agent": st.just(""),
+        }
     )
 )
 
 
-@given(lines, texts, st.sampled_from([*UNITS[:3], 'quo"te\\\n']), st.none() | texts, st.integers(0, 2**42))
-def test_a_line_is_what_the_core_makes_of_the_record(line, placement, aid, uid, now):
-    request = Request(uid, aid, placement, "", "", "", now)
-    assignment = first(config(AB).experiments, request._replace(placement="default"))
-    ids = exposure_id(assignment, now), list_id(exposure_id(assignment, now), placement, served(line))
-    assert exposure_line.list_id(ids[0], placement, line) == ids[1]
-    expected = record(assignment, request, served(line), ids)
-    made = exposure_line.message(assignment, request, line, ids)
-    assert [*orjson.loads(made).items()] == [*orjson.loads(message(expected)).items()]
+def served(line, *, robot):
+    """A line as `varde.exposure` takes it."""
+    teams, rungs = line.teams or [None] * len(line.items), line.rungs or [line.rung] * len(line.items)
+    every = zip(line.items, rungs, teams, strict=True)
+    return Served(
+        [Shown(item, n, rung, team) for n, (item, rung, team) in enumerate(every, 1)],
+        line.seeds, line.ranking, line.relation, line.rung, line.stale, round(line.latency_ms, 3), line.route,
+        line.request_id, line.campaign, line.send_id, robot,
+    )  # fmt: skip
+
+
+@given(lines, st.sampled_from([*UNITS[:3], 'quo"te\\\n']), st.booleans())
+def test_a_line_is_what_the_core_makes_of_the_record(more, aid, robot):
+    request = Request(more["user_id"], aid, "default", "", "", "", more["now"])
+    found = first(config(AB).experiments, request)
+    request = request._replace(placement=more["placement"])
+    one = found.experiment
+    dealt = (one.key, one.bucket_version, one.mode, one.window_minutes, True, found.variation.key)
+    line = Line(*dealt, found.unit_kind, found.unit, found.forced, anonymous_id=aid, **more)
+    line = Line._make(orjson.loads(orjson.dumps([*line])))  # as it comes out of the socket
+    ids = exposure_line.exposure_id(line), exposure_line.list_id(exposure_line.exposure_id(line), line)
+    whole = served(line, robot=robot)
+    assert ids == (exposure_id(found, line.now, line.send_id), list_id(ids[0], line.placement, whole))
+    expected = record(found, request, whole)
+    made = exposure_line.message(line, ids, robot=robot)
+    assert made == message(expected)
+    assert orjson.loads(exposure_line.viewed(line, ids[0])) == orjson.loads(orjson.dumps(viewed(expected)))
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(1, 5))

@@ -42,7 +42,10 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one load: requests a second, latencies in ms, CPU of the loaded processes in µs a request, answers not 2xx."""
+    """Of one load: requests a second, latencies in ms, CPU of the loaded processes in µs a request, answers not 2xx.
+
+    own: CPU of the first process alone, without its children.
+    """
 
     rate: float
     p50: float
@@ -50,6 +53,7 @@ class Figures:
     p99: float
     cpu: float
     failed: int
+    own: float
 
 
 def free_port() -> int:
@@ -107,11 +111,13 @@ def bare(size: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 def cpu_s(pid: int) -> float:
     """CPU seconds of a process and its living children."""
-    total = 0.0
-    for one in (pid, *children(pid)):
-        words = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += (int(words[11]) + int(words[12])) / _TICK
-    return total
+    return sum(map(own_cpu_s, (pid, *children(pid))))
+
+
+def own_cpu_s(pid: int) -> float:
+    """CPU seconds of a process alone."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _TICK
 
 
 def children(pid: int) -> list[int]:
@@ -161,11 +167,13 @@ def load(
         wrk = shutil.which("wrk")
         assert wrk, "wrk is not installed: apt-get install wrk"
         words = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), base]
-        before = cpu_s(pid)
+        before, own_before = cpu_s(pid), own_cpu_s(pid)
         env = {**os.environ, "PATHS": str(listed), "PAUSE_MS": str(pause_ms), "SPREAD": str(int(spread))}
         ran = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
-        used = cpu_s(pid) - before
+        used, own = cpu_s(pid) - before, own_cpu_s(pid) - own_before
     found = re.search(r"FIGURES (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", ran.stdout)
     assert found, ran.stdout
     n, us, p50, p90, p99, status, other = map(int, found.groups())
-    return Figures(n / us * 1e6, p50 / 1e3, p90 / 1e3, p99 / 1e3, used / max(n, 1) * 1e6, status + other)
+    a_request = 1e6 / max(n, 1)
+    rate, of_clients = n / us * 1e6, (p50 / 1e3, p90 / 1e3, p99 / 1e3)
+    return Figures(rate, *of_clients, used * a_request, status + other, own * a_request)
