@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import cast
 
 import orjson
 
-from .exposure_writer import Order
+from .exposure_writer import IGNORED, Order
 from .exposures import LOST, Exposures
 from .outbox import UNSENT
 
@@ -43,7 +44,12 @@ def begun(server: socket.socket) -> subprocess.Popen[bytes]:
         OSError: no process can be started.
     """
     words = [sys.executable, "-m", MODULE]
-    return subprocess.Popen(words, stdin=server.fileno(), start_new_session=True)  # noqa: S603 - our own words
+    # Until it has said that it ignores them: a process begins with what is held back in the one that starts it.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+    try:
+        return subprocess.Popen(words, stdin=server.fileno(), start_new_session=True)  # noqa: S603 - our own words
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 class Line(asyncio.Protocol):

@@ -25,6 +25,7 @@ from .outbox import Counted, Outbox
 
 logger = logging.getLogger("varde.server")
 
+IGNORED = (signal.SIGINT, signal.SIGTERM)
 PUBLISHED_WITHIN_S = 5.0
 """For a batch."""
 TELL_S = 0.05
@@ -157,8 +158,9 @@ class Work(asyncio.Protocol):
 
 def main() -> None:
     """Write until the socket ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)  # which the server has held back until now
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(write(socket.socket(fileno=os.dup(0)), configure))
         sys.stderr.flush()
