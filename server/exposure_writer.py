@@ -26,6 +26,8 @@ from .outbox import Counted, Outbox
 logger = logging.getLogger("varde.server")
 
 IGNORED = (signal.SIGINT, signal.SIGTERM)
+NICE = 10
+"""Exposures can wait for a processor, answers cannot."""
 PUBLISHED_WITHIN_S = 5.0
 """For a batch."""
 TELL_S = 0.05
@@ -161,6 +163,7 @@ def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)  # which the server has held back until now
+    os.nice(NICE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(write(socket.socket(fileno=os.dup(0)), configure))
         sys.stderr.flush()
